@@ -1,0 +1,3 @@
+"""A secure desktop softphone: SIP over TLS, voice over SRTP."""
+
+__version__ = "0.1.0"

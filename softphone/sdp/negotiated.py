@@ -1,0 +1,106 @@
+"""The result of offer/answer: secure media is a type, not a flag (architecture.md).
+
+`NegotiatedMedia.security` is `SrtpSecurity` with keys of exact length, or `ClearMedia`, which must be asked for by
+name and carries the reason and the policy's origin to the screen. A refusal is a `Rejection`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from softphone.errors import Failure
+from softphone.policy.origin import Origin
+from softphone.policy.secret import SecretBytes
+from softphone.srtp.crypto_suites import CryptoSuite
+
+
+class Direction(enum.Enum):
+    """RFC 3264 §5.1, from our point of view."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+    @property
+    def sends(self) -> bool:
+        return self in (Direction.SENDRECV, Direction.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        return self in (Direction.SENDRECV, Direction.RECVONLY)
+
+    @property
+    def reversed(self) -> Direction:
+        return {Direction.SENDONLY: Direction.RECVONLY, Direction.RECVONLY: Direction.SENDONLY}.get(self, self)
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKey:
+    """Master key and salt of one direction, concatenated as in RFC 4568 §6.1; `len(material)` is the suite's exact length."""
+
+    suite: CryptoSuite
+    material: SecretBytes
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpSecurity:
+    """One SRTP session: what we protect with and what we unprotect with. Suites are equal in SDES."""
+
+    send: SrtpKey
+    receive: SrtpKey
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMedia:
+    """Media without encryption: allowed by a policy, for a reason that the screen shows."""
+
+    reason: str
+    origin: Origin
+
+
+MediaSecurity = SrtpSecurity | ClearMedia
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFormat:
+    """One RTP payload format as negotiated: payload types may differ by direction (RFC 3264 §6.1)."""
+
+    name: str  # encoding name, upper case: "PCMU", "PCMA", "OPUS", "G722"
+    clock_rate: int  # Hz, the RTP clock
+    send_payload_type: int
+    receive_payload_type: int
+    parameters: str = ""  # the peer's fmtp
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedMedia:
+    """Everything the media session needs. Addresses are literals, ports > 0 (RTCP port 0: the peer wants none)."""
+
+    remote_address: str
+    remote_rtp_port: int
+    remote_rtcp_port: int
+    rtcp_mux: bool
+    direction: Direction
+    format: PayloadFormat
+    telephone_event: PayloadFormat | None
+    send_ptime: int  # ms
+    security: MediaSecurity
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An offer or answer we do not take: the SIP status to give, the Warning text and the words for our own screen."""
+
+    status: int  # 488, 415, 400 …
+    failure: Failure
+    warning: str  # text of Warning 399 (RFC 3261 §20.43)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentNeeded:
+    """The peer cannot encrypt and the policy says to ask: no media until the person has agreed."""
+
+    media: NegotiatedMedia  # with ClearMedia; to be used only after AgreeToUnencrypted
+    reason: str

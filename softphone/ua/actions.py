@@ -1,0 +1,86 @@
+"""Actions: what the core wants from the world (architecture.md "Four words"). Performed by the engine, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softphone.sdp.negotiated import NegotiatedMedia
+from softphone.ua.account import AccountId, ServerTarget
+
+FlowId = str
+MediaId = str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFlow:
+    """Resolve (RFC 3263), connect, handshake and verify; answered by FlowOpened or FlowClosed.
+
+    The engine finds the account's TLS settings by `account_id`. `attempt` counts from 0 within one outage, so that
+    the engine can go on to the next SRV target.
+    """
+
+    flow_id: FlowId
+    account_id: AccountId
+    server: ServerTarget
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendBytes:
+    flow_id: FlowId
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseFlow:
+    """Flush what was sent and close; no FlowClosed input follows."""
+
+    flow_id: FlowId
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMedia:
+    """Bind the RTP and RTCP sockets of a call on the flow's local address; answered by MediaOpened or MediaFailed."""
+
+    media_id: MediaId
+    flow_id: FlowId
+
+
+@dataclass(frozen=True, slots=True)
+class StartMedia:
+    """Start sending and receiving as negotiated."""
+
+    media_id: MediaId
+    media: NegotiatedMedia
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMedia:
+    """A later offer/answer changed the session; unchanged keys keep their roll-over counter (security.md)."""
+
+    media_id: MediaId
+    media: NegotiatedMedia
+
+
+@dataclass(frozen=True, slots=True)
+class StopMedia:
+    """RTCP BYE, close the sockets; answered by a last MediaReport if the media had started."""
+
+    media_id: MediaId
+
+
+@dataclass(frozen=True, slots=True)
+class SetMuted:
+    media_id: MediaId
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendTelephoneEvents:
+    media_id: MediaId
+    digits: str
+
+
+Action = (
+    OpenFlow | SendBytes | CloseFlow | OpenMedia | StartMedia | UpdateMedia | StopMedia | SetMuted | SendTelephoneEvents
+)

@@ -1,0 +1,120 @@
+"""Inputs: what the world did (architecture.md "Four words"). From the engine to the user agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softphone.errors import Failure
+from softphone.ua.actions import FlowId, MediaId
+from softphone.ua.media_report import MediaReport
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDescription:
+    """A verified TLS flow, for Via, Contact and the receipt. Addresses are literals without brackets."""
+
+    tls_version: str  # "TLSv1.3"
+    tls_cipher: str  # OpenSSL's name
+    local_address: str
+    local_port: int
+    remote_address: str
+    remote_port: int
+    identity: str  # the name in the certificate that matched, or "pinned"
+    handshake_ms: float = 0.0  # resolution, connection and handshake together
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOpened:
+    flow_id: FlowId
+    flow: FlowDescription
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReceived:
+    flow_id: FlowId
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FlowClosed:
+    """The flow could not be opened, or an open one ended."""
+
+    flow_id: FlowId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOpened:
+    """`rtcp_port` is `rtp_port` + 1."""
+
+    media_id: MediaId
+    address: str
+    rtp_port: int
+    rtcp_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFailed:
+    """Sockets could not be bound, or the audio device could not be opened and no other took its place."""
+
+    media_id: MediaId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSecured:
+    """The first SRTP packet of the peer has authenticated."""
+
+    media_id: MediaId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFlowing:
+    """The first RTP packet of the peer on a ClearMedia session has arrived."""
+
+    media_id: MediaId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTimedOut:
+    """Nothing authentic has arrived for the media time-out."""
+
+    media_id: MediaId
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """A telephone-event of the peer has ended."""
+
+    media_id: MediaId
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaReported:
+    """Statistics, about once a second and a last time (`final`) when the media has stopped."""
+
+    media_id: MediaId
+    report: MediaReport
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """The local addresses changed or the machine woke: every flow is under suspicion."""
+
+
+Input = (
+    FlowOpened
+    | BytesReceived
+    | FlowClosed
+    | MediaOpened
+    | MediaFailed
+    | MediaSecured
+    | MediaFlowing
+    | MediaTimedOut
+    | DigitReceived
+    | MediaReported
+    | NetworkChanged
+)

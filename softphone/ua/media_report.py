@@ -1,0 +1,24 @@
+"""Statistics of one media session as values (RFC 3550 §6.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MediaReport:
+    """Counts since the session's start. A field that is not known is None."""
+
+    rtp_sent: int = 0
+    rtp_received: int = 0  # authentic packets
+    lost: int = 0  # of the peer's stream, RFC 3550 §6.4.1
+    jitter_ms: float | None = None
+    rtt_ms: float | None = None  # from RTCP LSR/DLSR
+    remote_lost: int | None = None  # what the peer reports of ours
+    remote_jitter_ms: float | None = None
+    auth_failures: int = 0
+    replays: int = 0
+    plain_rtp_seen: int = 0  # packets on our sockets that do not authenticate although SRTP was negotiated
+    concealed_ms: float = 0.0
+    microphone_level_db: float | None = None  # dBFS over the last second
+    speaker_level_db: float | None = None
