@@ -46,7 +46,7 @@ DEFAULT_ACCEPTED_SUITES = (*DEFAULT_SUITES, "AES_CM_128_HMAC_SHA1_32")
 
 @dataclass(frozen=True, slots=True)
 class MediaPolicy:
-    """The effective policy of one account. Construct through `effective_media_policy`, which enforces the profile rule."""
+    """The effective policy of one account; `effective_media_policy` enforces the profile rule."""
 
     encryption: MediaEncryption = MediaEncryption.MANDATORY
     unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK

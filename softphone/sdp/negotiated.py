@@ -38,7 +38,7 @@ class Direction(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SrtpKey:
-    """Master key and salt of one direction, concatenated as in RFC 4568 §6.1; `len(material)` is the suite's exact length."""
+    """Master key ‖ salt of one direction (RFC 4568 §6.1); `len(material)` is the suite's exact length."""
 
     suite: CryptoSuite
     material: SecretBytes
