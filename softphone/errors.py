@@ -27,6 +27,14 @@ class LocalProtocolError(SoftphoneError):
     """Our own bug: a call that the state of the machine forbids. Never caught below the engine."""
 
 
+class TransactionTimeout(SoftphoneError):
+    """No answer in time; treated as a 408 response (RFC 3261 §8.1.3.1)."""
+
+
+class TransportFailed(SoftphoneError):
+    """The flow is gone before the answer came; treated as a 503 response (RFC 3261 §8.1.3.1)."""
+
+
 class FailureKind(enum.Enum):
     """The particular cause of a failure. The group decides the command line's exit code (cli.md)."""
 
