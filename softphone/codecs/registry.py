@@ -1,0 +1,37 @@
+"""The codecs this program has: one line each, by the encoding name of SDP (RFC 3551 §4.1).
+
+Owns: the `Codec` protocol and the registry. Must not know: RTP, SDP, devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softphone.codecs.g711 import Pcma, Pcmu
+
+
+class Codec(Protocol):
+    """One stream's encoder and decoder: one object per call and direction pair, used by one thread."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the samples in Hz; may differ from the RTP clock rate (G.722)."""
+
+    def encode(self, frame: NDArray[np.int16]) -> bytes:
+        """The payload of one frame of mono samples at `sample_rate`."""
+
+    def decode(self, payload: bytes) -> NDArray[np.int16]:
+        """The samples of one payload, joined to what was concealed before. Raises RemoteProtocolError if unreadable."""
+
+    def conceal(self, samples: int) -> NDArray[np.int16]:
+        """`samples` samples in place of a payload that did not come, continuing what was decoded and fading."""
+
+
+CODECS: dict[str, Callable[[], Codec]] = {
+    "PCMU": Pcmu,
+    "PCMA": Pcma,
+}
