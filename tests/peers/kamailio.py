@@ -1,0 +1,244 @@
+"""Kamailio as registrar and record-routing proxy over TLS for the domain sip.test (templates/kamailio.cfg).
+
+Owns: its configuration, its processes, what it knows of registrations, and its record of SIP messages.
+Must not know: the softphone.
+
+Quirks of Kamailio 5.6 met here:
+- An alias 127.0.0.1 without a port makes every phone on the loopback "myself": in-dialog requests loop.
+- It dials a phone back at its Contact port unless the Contact carries the connection (`set_contact_alias`).
+- Its own log says "TLS required"-like refusals only at debug level 3; the TLS version of each request is logged
+  by our configuration at level 2 (`log_text()`).
+- Registrations live in memory: `kill()` and `restart()` forget them, as a crashed server would.
+- In-dialog requests that it forwards carry `;alias=` in Contact URIs: that is Kamailio's, not the phone's.
+- SUBSCRIBE and PUBLISH end with 489: presence is not loaded.
+"""
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.peers.certificates import Identity, PrivateCa
+from tests.peers.ports import free_port
+from tests.peers.process import PeerProcess, require, search_path, short_directory, until
+
+DOMAIN: Final = "sip.test"
+PASSWORDS: Final[Mapping[str, str]] = {"alice": "alicepw", "bob": "bobpw", "carol": "carolpw"}
+TEMPLATES: Final = Path(__file__).parent / "templates"
+START_TIMEOUT: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SipMessage:
+    """One SIP message as the proxy received or sent it, in clear text."""
+
+    moment: float
+    """Seconds since the epoch."""
+    direction: str
+    """"in" (received by the proxy) or "out"."""
+    transport: str
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    text: str
+
+    @property
+    def start_line(self) -> str:
+        return self.text.partition("\r\n")[0]
+
+    @property
+    def method(self) -> str:
+        """The method of a request; of a response, that of its CSeq."""
+        return self.header("CSeq").rpartition(" ")[2] if self.status else self.start_line.partition(" ")[0]
+
+    @property
+    def status(self) -> int | None:
+        """The status of a response, None for a request."""
+        return int(self.start_line.split(" ")[1]) if self.start_line.startswith("SIP/2.0 ") else None
+
+    @property
+    def body(self) -> str:
+        return self.text.partition("\r\n\r\n")[2]
+
+    def header(self, name: str) -> str:
+        """The first value of a header in its long form, or ""."""
+        found = re.search(rf"(?im)^{re.escape(name)}[ \t]*:[ \t]*(.*?)\r$", self.text.partition("\r\n\r\n")[0] + "\r")
+        return found[1] if found else ""
+
+
+class Kamailio:
+    """A running Kamailio; TLS on 127.0.0.1:`tls_port`, and UDP on `udp_port` when asked for."""
+
+    domain = DOMAIN
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        ca: PrivateCa,
+        *,
+        sha256: bool = False,
+        udp: bool = False,
+        dump: bool = True,
+        rtpengine: int | None = None,
+        rtpengine_flags: str = "",
+        mutual: bool = False,
+        identity: Identity | None = None,
+        nonce_seconds: int = 300,
+    ) -> None:
+        """Start and wait until it answers.
+
+        `rtpengine`: the control port of a running Rtpengine; `rtpengine_flags`: e.g. "RTP/SAVP" to make it speak
+        SRTP to both sides. `identity`: another certificate than the good one. `nonce_seconds`: after that long a
+        digest nonce is stale (RFC 7616 §3.3).
+        """
+        require("kamailio", "kamcmd")
+        self.ca = ca
+        self.tls_port = free_port()
+        self.udp_port = free_port() if udp else None
+        self.directory = short_directory("kam")
+        self._log = self.directory / "log"
+        self._dump = self.directory / "dump"
+        self._control = self.directory / "ctl.sock"
+        self._dump.mkdir()
+        switches = {"WITH_SHA256": sha256, "WITH_UDP": udp, "WITH_DUMP": dump, "WITH_RTPENGINE": rtpengine is not None}
+        self._defines = [word for name, wanted in switches.items() if wanted for word in ("-A", name)]
+        identity = identity or ca.server
+        words = {
+            "DIRECTORY": self.directory,
+            "MODULES": f"{_module_folder()}/",
+            "TLS_PORT": self.tls_port,
+            "UDP_PORT": self.udp_port or 0,
+            "RTPENGINE_PORT": rtpengine or 0,
+            "RTPENGINE_FLAGS": rtpengine_flags,
+            "NONCE_SECONDS": nonce_seconds,
+            "ACCOUNTS": "\n".join(f'    $sht(password=>{user}) = "{word}";' for user, word in PASSWORDS.items()),
+            "CERTIFICATE": identity.certificate,
+            "PRIVATE_KEY": identity.private_key,
+            "ROOT": ca.root,
+            "MUTUAL": "yes" if mutual else "no",
+        }
+        for name in ("kamailio.cfg", "tls.cfg"):
+            text = (TEMPLATES / name).read_text()
+            for word, value in words.items():
+                text = text.replace(f"@{word}@", str(value))
+            (self.directory / name).write_text(text)
+        self._process = self._start()
+
+    @property
+    def root(self) -> Path:
+        """The certificate that a phone must trust."""
+        return self.ca.root
+
+    def registered(self, user: str) -> list[str]:
+        """The Contact URIs that `user` has registered, newest first."""
+        return re.findall(r"^\s*Address: (.*)$", self._ask("ul.lookup", "location", user), re.MULTILINE)
+
+    def wait_registered(self, user: str, count: int = 1, timeout: float = 10.0) -> list[str]:
+        """Wait until `user` has `count` contacts (0: until it has none) and return them."""
+        if count == 0:
+            self._process.until(lambda: not self.registered(user), f"{user} to be unregistered", timeout)
+            return []
+        return self._process.until(
+            lambda: contacts if len(contacts := self.registered(user)) == count else None,
+            f"{user} to have {count} contact(s)",
+            timeout,
+        )
+
+    def messages(self) -> list[SipMessage]:
+        """Every SIP message that passed, oldest first, in clear."""
+        found: list[SipMessage] = []
+        for file in self._dump.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                found += _parse_dump(file.read_bytes().decode(errors="replace"))
+        return sorted(found, key=lambda message: message.moment)
+
+    def wait_message(self, method: str, status: int | None = None, *, timeout: float = 5.0) -> SipMessage:
+        """The newest request of `method` (or response to it with `status`) that the proxy received."""
+        return until(
+            lambda: next(
+                (
+                    message
+                    for message in reversed(self.messages())
+                    if message.direction == "in" and message.method == method and message.status == status
+                ),
+                None,
+            ),
+            f"kamailio to receive {method} {status or ''}",
+            timeout,
+        )
+
+    def log_text(self) -> str:
+        return self._process.log_text()
+
+    def stop(self) -> None:
+        """End it and remove its directory. May be called again."""
+        self._process.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Crash: every process of it dies at once; connections are reset, registrations forgotten."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Start again on the same ports after `kill()`, or end and start."""
+        self._process.stop()
+        self._process = self._start()
+
+    def _start(self) -> PeerProcess:
+        self._control.unlink(missing_ok=True)
+        process = PeerProcess(
+            "kamailio",
+            # -DD: stay in front; -E: log to stderr; 32 MiB shared and 8 MiB private memory are plenty and start faster.
+            ["kamailio", "-f", str(self.directory / "kamailio.cfg"), "-DD", "-E", "-m", "32", "-M", "8"]
+            + ["-Y", str(self.directory), *self._defines],
+            log=self._log,
+            directory=self.directory,
+        )
+        try:
+            process.until(lambda: self._control.exists() and self._ask("core.uptime"), "to answer", START_TIMEOUT)
+        except BaseException:
+            process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+        return process
+
+    def _ask(self, *command: str) -> str:
+        """Send a command to the control socket; the text of its answer, or "" for an error such as "not found"."""
+        done = subprocess.run(
+            ["kamcmd", "-s", f"unix:{self._control}", *command],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            env={"PATH": search_path()},
+            check=False,
+        )
+        return done.stdout if done.returncode == 0 else ""
+
+
+def _module_folder() -> Path:
+    """Debian puts the modules below the machine's own library folder."""
+    for pattern in ("/usr/lib/*/kamailio/modules", "/usr/lib*/kamailio/modules"):
+        for folder in Path("/").glob(pattern.lstrip("/")):
+            return folder
+    raise FileNotFoundError("kamailio's modules")
+
+
+def _parse_dump(text: str) -> list[SipMessage]:
+    """The records of the sipdump module: `name: value` lines, a line of ~, the message, a line of |."""
+    found = []
+    for record in re.finditer(r"={20}\n(.*?)~{20}\n(.*?)\|{20}\n", text, re.DOTALL):
+        facts = dict(line.split(": ", 1) for line in record[1].splitlines())
+        found.append(
+            SipMessage(
+                moment=float(facts["time"]),
+                direction={"rcv": "in", "snd": "out"}[facts["tag"]],
+                transport=facts["proto"].split()[0],
+                source=(facts["srcip"], int(facts["srcport"])),
+                destination=(facts["dstip"], int(facts["dstport"])),
+                text=record[2],
+            )
+        )
+    return found

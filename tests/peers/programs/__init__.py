@@ -1,0 +1,1 @@
+"""Foreign user agents that run as processes of their own."""

@@ -1,0 +1,59 @@
+"""Spoken sentences as WAV files, made once for each test run by espeak-ng and sox.
+
+Owns: the files in its directory. Must not know: who plays them.
+
+Mono, 16 bits, normalised to -3 dB. The files end with `tail` seconds of silence, and start at once: alignment is found
+by correlation, never by the clock.
+"""
+
+import subprocess
+import wave
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.peers.process import require
+
+SENTENCE = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
+"""Harvard sentences, list 1: phonetically balanced speech."""
+OTHER_SENTENCE = "Rice is often served in round bowls. The juice of lemons makes fine punch."
+
+Samples = NDArray[np.float32]
+
+
+class Speech:
+    """A cache of sentences in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        require("espeak-ng", "sox")
+        self._directory = directory
+
+    def wav(self, rate: int = 8000, sentence: str = SENTENCE, *, channels: int = 1, tail: float = 0.5) -> Path:
+        """The file with `sentence` at `rate` Hz, followed by `tail` seconds of silence."""
+        name = f"{zlib.crc32(sentence.encode()):08x}-{tail:g}"
+        spoken = self._directory / f"{name}.wav"
+        if not spoken.exists():
+            subprocess.run(["espeak-ng", "-v", "en", "-w", str(spoken), sentence], check=True, timeout=20)
+        ready = self._directory / f"{name}-{rate}-{channels}.wav"
+        if not ready.exists():
+            command = ["sox", "-G", str(spoken), "-r", str(rate), "-c", str(channels), "-b", "16", str(ready)]
+            subprocess.run([*command, "norm", "-3", "pad", "0", str(tail)], check=True, timeout=20)
+        return ready
+
+
+def read_wav(path: Path) -> tuple[Samples, int]:
+    """Samples of the first channel as -1 ... 1, and the rate in Hz.
+
+    A WAV file that its writer has not closed names a length of 0 or of nonsense: then everything after the header
+    counts, so that a recording can be heard while it still runs.
+    """
+    content = path.read_bytes()
+    start = content.index(b"data") + 8
+    with wave.open(str(path), "rb") as header:
+        rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
+    if width != 2:
+        raise ValueError(f"{path.name}: {8 * width} bits, not 16")
+    frames = np.frombuffer(content[start : start + (len(content) - start) // (2 * channels) * 2 * channels], "<i2")
+    return (frames.reshape(-1, channels)[:, 0] / 32768).astype(np.float32), rate
