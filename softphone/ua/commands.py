@@ -58,6 +58,13 @@ class AnswerUnencrypted:
 
 
 @dataclass(frozen=True, slots=True)
+class StartEarlyMedia:
+    """Let the caller hear us before the answer (183 with SDP); announcement services do this."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Decline:
     call_id: CallId
     status: int = 603  # 486 busy here, 603 decline
@@ -125,6 +132,7 @@ Command = (
     | Dial
     | Answer
     | AnswerUnencrypted
+    | StartEarlyMedia
     | Decline
     | HangUp
     | Hold

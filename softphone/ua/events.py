@@ -48,6 +48,7 @@ class IncomingCall:
     call_id: CallId
     account_id: AccountId
     remote: Party
+    called: str  # the request URI: which of our addresses was called
     unencrypted: str | None = None  # the reason, in words
     needs_consent: bool = False  # only AnswerUnencrypted takes it
 
@@ -147,6 +148,16 @@ class CallNotice:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """An incoming call that never rang: its offer cannot be taken. The caller has got 488 (or the status within)."""
+
+    call_id: CallId
+    account_id: AccountId
+    remote: Party
+    failure: Failure
+
+
 class EndedBy(enum.Enum):
     LOCAL = "local"
     REMOTE = "remote"
@@ -182,5 +193,6 @@ Event = (
     | DigitPressed
     | CallReported
     | CallNotice
+    | CallRefused
     | CallEnded
 )

@@ -21,6 +21,7 @@ class FlowDescription:
     remote_port: int
     identity: str  # the name in the certificate that matched, or "pinned"
     handshake_ms: float = 0.0  # resolution, connection and handshake together
+    warnings: tuple[str, ...] = ()  # sentences: a certificate that expires soon, a wildcard that matched
 
 
 @dataclass(frozen=True, slots=True)

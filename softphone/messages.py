@@ -1,0 +1,165 @@
+"""Commands and events of the program around the user agent: signing in, settings, devices, the engine's own life.
+
+Together with `ua/commands.py` and `ua/events.py` these are all words that cross the link between window and engine.
+Passwords cross inwards only, in `SignIn`; nothing outwards carries a secret.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from softphone.errors import Failure
+from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
+from softphone.policy.origin import Origin
+from softphone.policy.secret import Secret
+from softphone.policy.tls import TlsProfile
+from softphone.ua.account import AccountId
+from softphone.ua.commands import Command as CallCommand
+from softphone.ua.events import Event as CallEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Adds or replaces an account, saves it, puts the password into the keyring, and registers.
+
+    `server` is "host", "host:port" or "" for the domain. `ca_files` are added to the settings' list.
+    """
+
+    account_id: AccountId
+    user: str
+    domain: str
+    password: Secret
+    server: str = ""
+    auth_user: str = ""
+    display_name: str = ""
+    ca_files: tuple[str, ...] = ()
+    remember_password: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """Unregisters, forgets the account and its password."""
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """The settings pane's "Media encryption"."""
+
+    encryption: MediaEncryption = MediaEncryption.MANDATORY
+    profile: ConnectionProfile = ConnectionProfile.PUBLIC
+    unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMediaSettings:
+    """Refused with a Notice when the profile does not permit the value; otherwise saved and in force for new calls."""
+
+    settings: MediaSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseDevices:
+    """Device ids of `AudioDevices`; "" follows the system's default."""
+
+    microphone: str = ""
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PinCertificate:
+    """The person has read this SHA-256 fingerprint (hex) and trusts it for the account's server."""
+
+    account_id: AccountId
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End calls, unregister, end the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseWindow:
+    """A second start of the window: the first comes to the front. `dial` is the address of a sip: link, or ""."""
+
+    dial: str = ""
+
+
+AppCommand = SignIn | SignOut | ChangeMediaSettings | ChooseDevices | PinCertificate | Quit | RaiseWindow
+AnyCommand = CallCommand | AppCommand
+
+
+class DeviceKind(enum.Enum):
+    MICROPHONE = "microphone"
+    SPEAKER = "speaker"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDeviceView:
+    id: str
+    name: str  # as people know it
+    kind: DeviceKind
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """What the window shows of the settings; `origin` says who decided."""
+
+    media: MediaSettings = field(default_factory=MediaSettings)
+    media_origin: Origin = Origin.DEFAULT
+    tls_profile: TlsProfile = TlsProfile.GATEWAY
+    ca_files: tuple[str, ...] = ()
+    microphone: str = ""
+    speaker: str = ""
+    settings_file: str = ""
+    problem: Failure | None = None  # the file is broken: it is kept, nothing is written
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKnown:
+    """An account is set up (its registration follows as RegistrationChanged)."""
+
+    account_id: AccountId
+    address: str
+    display_name: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountForgotten:
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    settings: SettingsView
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesChanged:
+    devices: tuple[AudioDeviceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something the person should know that belongs to no call: a refused setting, a keyring that is locked."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRaised:
+    dial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEnding:
+    """The engine ends now, in order."""
+
+
+AppEvent = AccountKnown | AccountForgotten | SettingsChanged | DevicesChanged | Noticed | WindowRaised | EngineEnding
+AnyEvent = CallEvent | AppEvent

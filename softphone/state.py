@@ -1,0 +1,238 @@
+"""AppState: everything a front end shows, frozen, reduced from events by one pure function.
+
+A front end that attaches late gets the whole state and then the events; both ends reduce the same way.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from softphone import messages as app
+from softphone.errors import Failure
+from softphone.ua import events as ua
+from softphone.ua.account import AccountId
+from softphone.ua.commands import CallId
+from softphone.ua.inputs import FlowDescription
+from softphone.ua.media_report import MediaReport
+
+MAX_RECENT = 50  # ended calls kept in the state
+MAX_NOTICES = 20
+
+
+class CallDirection(enum.Enum):
+    OUTGOING = "outgoing"
+    INCOMING = "incoming"
+
+
+class CallPhase(enum.Enum):
+    DIALING = "dialing"
+    RINGING = "ringing"  # at the other side
+    INCOMING = "incoming"  # ringing here
+    REDIRECTED = "redirected"  # the person decides
+    CONSENT = "consent"  # answered unencrypted, the person decides
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class Encryption(enum.Enum):
+    PENDING = "pending"  # nothing has arrived yet
+    SRTP = "srtp"  # encrypted to the server
+    NONE = "none"  # "Not encrypted"
+
+
+@dataclass(frozen=True, slots=True)
+class CallSecurity:
+    """The lock: what protects this call."""
+
+    encryption: Encryption = Encryption.PENDING
+    srtp_suite: str | None = None
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    reason: str | None = None  # why not
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    id: AccountId
+    address: str
+    display_name: str = ""
+    server: str = ""
+    state: ua.RegistrationState = ua.RegistrationState.OFFLINE
+    failure: Failure | None = None
+    retry_in_s: float | None = None
+    expires_s: int | None = None
+    flow: FlowDescription | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """Times are readings of the engine's clock, which is the same in every process of a machine (`clock.py`)."""
+
+    id: CallId
+    account_id: AccountId
+    remote: ua.Party
+    direction: CallDirection
+    phase: CallPhase
+    began_at: float
+    established_at: float | None = None
+    ended_at: float | None = None
+    codec: str = ""
+    security: CallSecurity = field(default_factory=CallSecurity)
+    needs_consent: bool = False  # incoming: only "Answer unencrypted" takes it
+    early_media: bool = False
+    redirect_target: str | None = None
+    muted: bool = False
+    held_by_us: bool = False
+    held_by_peer: bool = False
+    digits_received: str = ""
+    report: MediaReport | None = None
+    notice: Failure | None = None
+    ended: ua.CallEnded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    accounts: tuple[AccountView, ...] = ()
+    calls: tuple[CallView, ...] = ()  # running, oldest first
+    recent: tuple[CallView, ...] = ()  # ended, newest first
+    settings: app.SettingsView = field(default_factory=app.SettingsView)
+    devices: tuple[app.AudioDeviceView, ...] = ()
+    notices: tuple[Failure, ...] = ()  # newest last
+
+    def account(self, account_id: AccountId) -> AccountView | None:
+        return next((account for account in self.accounts if account.id == account_id), None)
+
+    def call(self, call_id: CallId) -> CallView | None:
+        return next((call for call in (*self.calls, *self.recent) if call.id == call_id), None)
+
+
+def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
+    """The state after the event. Events of unknown calls or accounts change nothing."""
+    match event:
+        case app.AccountKnown():
+            return _with_account(state, event)
+        case app.AccountForgotten(account_id=account_id):
+            return replace(state, accounts=tuple(a for a in state.accounts if a.id != account_id))
+        case app.SettingsChanged(settings=settings):
+            return replace(state, settings=settings)
+        case app.DevicesChanged(devices=devices):
+            return replace(state, devices=devices)
+        case app.Noticed(failure=failure):
+            return replace(state, notices=(*state.notices, failure)[-MAX_NOTICES:])
+        case app.WindowRaised() | app.EngineEnding():
+            return state
+        case ua.RegistrationChanged():
+            return _registration(state, event)
+        case ua.IncomingCall() | ua.CallStarted() | ua.CallRefused():
+            return _new_call(state, event, now)
+        case ua.CallEnded():
+            return _ended(state, event, now)
+        case _:
+            return _update(state, event.call_id, lambda call: _call_event(call, event, now))
+
+
+def _with_account(state: AppState, event: app.AccountKnown) -> AppState:
+    view = AccountView(event.account_id, event.address, event.display_name, event.server)
+    return replace(state, accounts=(*(a for a in state.accounts if a.id != view.id), view))
+
+
+def _registration(state: AppState, event: ua.RegistrationChanged) -> AppState:
+    return replace(
+        state,
+        accounts=tuple(
+            replace(
+                account,
+                state=event.state,
+                failure=event.failure,
+                retry_in_s=event.retry_in_s,
+                expires_s=event.expires_s,
+                flow=event.flow,
+            )
+            if account.id == event.account_id
+            else account
+            for account in state.accounts
+        ),
+    )
+
+
+def _new_call(state: AppState, event: ua.IncomingCall | ua.CallStarted | ua.CallRefused, now: float) -> AppState:
+    match event:
+        case ua.CallStarted():
+            direction, phase = CallDirection.OUTGOING, CallPhase.DIALING
+        case ua.IncomingCall() | ua.CallRefused():
+            direction, phase = CallDirection.INCOMING, CallPhase.INCOMING
+    call = CallView(event.call_id, event.account_id, event.remote, direction, phase, began_at=now)
+    if isinstance(event, ua.CallRefused):
+        ended = ua.CallEnded(event.call_id, ua.EndedBy.POLICY, event.failure.status, event.failure)
+        refused = replace(call, phase=CallPhase.ENDED, ended=ended, ended_at=now, notice=event.failure)
+        return replace(state, recent=(refused, *state.recent)[:MAX_RECENT])
+    if isinstance(event, ua.IncomingCall) and event.unencrypted is not None:
+        security = CallSecurity(Encryption.NONE, reason=event.unencrypted)
+        call = replace(call, security=security, needs_consent=event.needs_consent)
+    return replace(state, calls=(*state.calls, call))
+
+
+def _update(state: AppState, call_id: CallId, change: Callable[[CallView], CallView]) -> AppState:
+    return replace(state, calls=tuple(change(call) if call.id == call_id else call for call in state.calls))
+
+
+def _ended(state: AppState, event: ua.CallEnded, now: float) -> AppState:
+    call = next((call for call in state.calls if call.id == event.call_id), None)
+    if call is None:
+        return state
+    over = replace(call, phase=CallPhase.ENDED, ended=event, ended_at=now, report=event.report or call.report)
+    return replace(
+        state,
+        calls=tuple(other for other in state.calls if other.id != event.call_id),
+        recent=(over, *state.recent)[:MAX_RECENT],
+    )
+
+
+_CallChange = (
+    ua.CallRinging
+    | ua.EarlyMediaStarted
+    | ua.CallEstablished
+    | ua.CallSecured
+    | ua.CallNotEncrypted
+    | ua.ConsentRequested
+    | ua.RedirectOffered
+    | ua.HoldChanged
+    | ua.MuteChanged
+    | ua.DigitPressed
+    | ua.CallReported
+    | ua.CallNotice
+)
+
+
+def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
+    match event:
+        case ua.CallRinging():
+            return replace(call, phase=CallPhase.RINGING)
+        case ua.EarlyMediaStarted():
+            return replace(call, early_media=True)
+        case ua.CallEstablished(codec=codec):
+            return replace(call, phase=CallPhase.ACTIVE, established_at=now, codec=codec)
+        case ua.CallSecured(srtp_suite=suite, flow=flow):
+            lock = CallSecurity(Encryption.SRTP, suite, flow.tls_version, flow.tls_cipher)
+            return replace(call, security=lock)
+        case ua.CallNotEncrypted(reason=reason):
+            return replace(call, security=CallSecurity(Encryption.NONE, reason=reason))
+        case ua.ConsentRequested(reason=reason):
+            return replace(call, phase=CallPhase.CONSENT, security=CallSecurity(Encryption.NONE, reason=reason))
+        case ua.RedirectOffered(target=target):
+            return replace(call, phase=CallPhase.REDIRECTED, redirect_target=target)
+        case ua.HoldChanged(held_by_us=by_us, held_by_peer=by_peer):
+            return replace(call, held_by_us=by_us, held_by_peer=by_peer)
+        case ua.MuteChanged(muted=muted):
+            return replace(call, muted=muted)
+        case ua.DigitPressed(digit=digit):
+            return replace(call, digits_received=(call.digits_received + digit)[-100:])
+        case ua.CallReported(report=report):
+            return replace(call, report=report)
+        case ua.CallNotice(failure=failure):
+            return replace(call, notice=failure)
+        case _:
+            assert_never(event)

@@ -1,0 +1,190 @@
+"""One persistent flow per account: opened, kept alive, opened again with back-off (RFC 5626 §4.4.1, §4.5).
+
+Owns: the flow's state and its timers. Does not know TLS or DNS (the engine's), nor SIP messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from softphone.errors import Failure, FailureKind
+from softphone.sip.state_table import StateTable, every
+from softphone.ua.account import Account
+from softphone.ua.actions import CloseFlow, OpenFlow, SendBytes
+from softphone.ua.backoff import BackOff, random_fraction
+from softphone.ua.host import Host, OpenedFlow, token
+from softphone.ua.inputs import FlowDescription
+
+KEEP_ALIVE = 120.0  # s, upper bound of the ping interval; 80–100 % of it is used (RFC 5626 §4.4.1)
+PONG_WITHIN = 5.0  # s (security.md; RFC 5626 asks for at most 10)
+PING, PONG_BYTES = b"\r\n\r\n", b"\r\n"
+
+
+class FlowState(Enum):
+    CLOSED = auto()  # not wanted
+    OPENING = auto()
+    OPEN = auto()
+    PROBING = auto()  # open, a ping is on its way
+    WAITING = auto()  # for the back-off's end
+
+
+class FlowTrigger(Enum):
+    WANTED = auto()
+    OPENED = auto()
+    LOST = auto()
+    TIMER = auto()
+    PONG = auto()
+    RETRY_NOW = auto()  # the person, the network or waking asks
+    UNWANTED = auto()
+
+
+class FlowStep(Enum):
+    OPEN = auto()
+    ANNOUNCE = auto()
+    SCHEDULE_PING = auto()
+    PING = auto()
+    CLOSE = auto()
+    BACK_OFF = auto()
+    PONG_MISSED = auto()
+
+
+S, T, A = FlowState, FlowTrigger, FlowStep
+FLOW_TABLE: StateTable[FlowState, FlowTrigger, FlowStep] = StateTable(
+    name="flow",
+    source="RFC 5626 §4.4.1, §4.5",
+    initial=S.CLOSED,
+    states=tuple(S),
+    inputs=tuple(T),
+    rows={
+        (S.CLOSED, T.WANTED): (S.OPENING, (A.OPEN,)),
+        (S.CLOSED, T.RETRY_NOW): (S.OPENING, (A.OPEN,)),
+        (S.OPENING, T.OPENED): (S.OPEN, (A.ANNOUNCE, A.SCHEDULE_PING)),
+        (S.OPENING, T.LOST): (S.WAITING, (A.BACK_OFF,)),
+        (S.OPENING, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
+        (S.OPEN, T.LOST): (S.WAITING, (A.BACK_OFF,)),
+        (S.OPEN, T.TIMER): (S.PROBING, (A.PING,)),
+        (S.OPEN, T.RETRY_NOW): (S.PROBING, (A.PING,)),
+        (S.OPEN, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
+        (S.PROBING, T.PONG): (S.OPEN, (A.SCHEDULE_PING,)),
+        (S.PROBING, T.TIMER): (S.OPEN, (A.PONG_MISSED,)),
+        (S.PROBING, T.LOST): (S.WAITING, (A.BACK_OFF,)),
+        (S.PROBING, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
+        (S.WAITING, T.TIMER): (S.OPENING, (A.OPEN,)),
+        (S.WAITING, T.WANTED): (S.OPENING, (A.OPEN,)),
+        (S.WAITING, T.RETRY_NOW): (S.OPENING, (A.OPEN,)),
+        (S.WAITING, T.UNWANTED): (S.CLOSED, ()),
+    },
+    ignored=every((S.CLOSED,), T.OPENED, T.LOST, T.TIMER, T.PONG, T.UNWANTED)
+    | every((S.OPENING,), T.WANTED, T.TIMER, T.PONG, T.RETRY_NOW)
+    | every((S.OPEN,), T.WANTED, T.OPENED, T.PONG)
+    | every((S.PROBING,), T.WANTED, T.OPENED, T.RETRY_NOW)
+    | every((S.WAITING,), T.OPENED, T.LOST, T.PONG),
+)
+
+
+class FlowKeeper:
+    def __init__(
+        self,
+        host: Host,
+        account: Account,
+        opened: Callable[[float], None],
+        lost: Callable[[Failure, float, float], None],
+    ) -> None:
+        """`opened(now)` and `lost(failure, retry_in_s, now)` tell the owner."""
+        self._host = host
+        self.account = account
+        self._opened, self._lost = opened, lost
+        self.state = FlowState.CLOSED
+        self.flow: OpenedFlow | None = None
+        self.flow_id = ""
+        self._deadline: float | None = None
+        self._back_off = BackOff(host.token_bytes)
+        self._failure: Failure | None = None
+        self._peer_pongs = False  # a server that never answered a ping cannot be judged by its silence
+        self._steps: dict[FlowStep, Callable[[float], None]] = {
+            FlowStep.OPEN: self._open,
+            FlowStep.ANNOUNCE: self._announce,
+            FlowStep.SCHEDULE_PING: self._schedule_ping,
+            FlowStep.PING: self._ping,
+            FlowStep.CLOSE: self._close,
+            FlowStep.BACK_OFF: self._wait,
+            FlowStep.PONG_MISSED: self._pong_missed,
+        }
+
+    def trigger(self, trigger: FlowTrigger, now: float) -> None:
+        self.state, steps = FLOW_TABLE.step(self.state, trigger)
+        for step in steps:
+            self._steps[step](now)
+
+    def opened(self, description: FlowDescription, now: float) -> None:
+        if self.state is FlowState.OPENING:
+            self.flow = OpenedFlow(self.flow_id, description)
+            self.trigger(FlowTrigger.OPENED, now)
+
+    def lost(self, failure: Failure, now: float) -> None:
+        self.flow, self._failure = None, failure
+        self.trigger(FlowTrigger.LOST, now)
+
+    def healthy(self) -> None:
+        """The server has answered a request: the outage, if there was one, is over."""
+        self._back_off.reset()
+
+    def restart_after(self, failure: Failure, now: float) -> None:
+        """The flow is up but useless (the server is silent): close it and open another one later."""
+        if self.flow is not None:
+            self._host.emit(CloseFlow(self.flow_id))
+            self.lost(failure, now)
+
+    def pong(self, now: float) -> None:
+        self._peer_pongs = True
+        self.trigger(FlowTrigger.PONG, now)
+
+    def next_timer(self) -> float | None:
+        return self._deadline
+
+    def handle_timer(self, now: float) -> None:
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            self.trigger(FlowTrigger.TIMER, now)
+
+    def _open(self, now: float) -> None:
+        del now
+        self._deadline = None
+        self._peer_pongs = False
+        self.flow_id = token(self._host.token_bytes)
+        self._host.emit(OpenFlow(self.flow_id, self.account.id, self.account.server, self._back_off.attempt))
+
+    def _announce(self, now: float) -> None:
+        self._opened(now)
+
+    def _schedule_ping(self, now: float) -> None:
+        self._deadline = now + KEEP_ALIVE * (0.8 + 0.2 * random_fraction(self._host.token_bytes))
+
+    def _ping(self, now: float) -> None:
+        self._host.emit(SendBytes(self.flow_id, PING))
+        self._deadline = now + PONG_WITHIN
+
+    def _close(self, now: float) -> None:
+        del now
+        self.flow, self._deadline = None, None
+        self._host.emit(CloseFlow(self.flow_id))
+
+    def _wait(self, now: float) -> None:
+        assert self._failure is not None
+        delay = self._back_off.failed(now)
+        self._deadline = now + delay
+        self._lost(self._failure, delay, now)
+
+    def _pong_missed(self, now: float) -> None:
+        if not self._peer_pongs:
+            self._schedule_ping(now)
+            return
+        self.restart_after(
+            Failure(
+                FailureKind.CONNECTION_LOST,
+                "The server stopped answering on the connection.",
+                "The phone reconnects by itself; check the network if this goes on.",
+            ),
+            now,
+        )

@@ -1,0 +1,80 @@
+"""What the machines inside the user agent may ask of it: send, answer, emit. A narrow door, so that they stay testable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from softphone.errors import SoftphoneError
+from softphone.sip.message import Request, Response
+from softphone.ua.account import Account, AccountId
+from softphone.ua.actions import Action, FlowId
+from softphone.ua.events import Event
+from softphone.ua.inputs import FlowDescription
+
+TokenBytes = Callable[[int], bytes]
+USER_AGENT = "Softphone"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFlow:
+    id: FlowId
+    description: FlowDescription
+
+    @property
+    def sent_by(self) -> str:
+        """Via's sent-by and Contact's hostport: the address that this flow has on our side."""
+        address = self.description.local_address
+        host = f"[{address}]" if ":" in address else address
+        return f"{host}:{self.description.local_port}"
+
+
+class ResponseHandler(Protocol):
+    """Who sent a request hears its end: responses, or the error that took their place (RFC 3261 §8.1.3.1)."""
+
+    def response(self, branch: str, response: Response, now: float) -> None: ...
+
+    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None: ...
+
+
+class Host(Protocol):
+    token_bytes: TokenBytes
+
+    def account(self, account_id: AccountId) -> Account: ...
+
+    def flow(self, account_id: AccountId) -> OpenedFlow | None: ...
+
+    def send_request(self, account_id: AccountId, request: Request, handler: ResponseHandler, now: float) -> str | None:
+        """Starts a client transaction on the account's flow; None (and nothing sent) without a flow."""
+        ...
+
+    def send_ack(self, account_id: AccountId, ack: Request) -> None: ...
+
+    def cancel(self, branch: str, now: float, reason: str | None = None) -> None: ...
+
+    def respond(self, key: str, response: Response, now: float) -> None: ...
+
+    def authorize(self, account_id: AccountId, request: Request) -> Request:
+        """With credentials for challenges already known, if any."""
+        ...
+
+    def answer_challenge(self, account_id: AccountId, request: Request, response: Response) -> Request:
+        """The request once more with credentials for a 401 or 407. Raises OperationFailed with an authentication kind."""
+        ...
+
+    def emit(self, item: Action | Event) -> None: ...
+
+
+def token(token_bytes: TokenBytes, octets: int = 8) -> str:
+    """A random identifier for tags, Call-IDs and media ids; 64 bits unless asked otherwise (RFC 3261 §19.3 wants 32)."""
+    return token_bytes(octets).hex()
+
+
+def contact_value(account: Account, flow: OpenedFlow) -> str:
+    """Our Contact: reachable over this flow only (TLS, RFC 3261 §8.1.1.8)."""
+    from softphone.sip.uri import SipUri
+
+    host, _, port = flow.sent_by.rpartition(":")
+    uri = SipUri("sip", host.strip("[]"), user=account.user or None, port=int(port), parameters=(("transport", "tls"),))
+    return f"<{uri}>"

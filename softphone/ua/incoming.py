@@ -1,0 +1,195 @@
+"""Requests that arrive: checked in the order of RFC 3261 §8.2, then given to a dialog or made into a call.
+
+Owns: the way from a server transaction to a call, and the answers that need none (OPTIONS, 404, 481, 486, 488 …).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softphone.errors import Failure, FailureKind, RemoteProtocolError
+from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, NegotiatedMedia, Rejection
+from softphone.sdp.offer_answer import OfferAnswerSession
+from softphone.sip.header_values import call_id, from_addr, to_addr
+from softphone.sip.message import Request, Response
+from softphone.sip.parser import MalformedRequest
+from softphone.ua.account import Account
+from softphone.ua.actions import FlowId, SendBytes
+from softphone.ua.call import Call
+from softphone.ua.call_table import CallState, CallTrigger
+from softphone.ua.events import CallRefused, IncomingCall, Party
+from softphone.ua.host import token
+from softphone.ua.invite_server import InviteServer
+from softphone.ua.new_session import new_offer_answer
+from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
+from softphone.ua.responses import ACCEPT, ALLOW, response_to, warning_399
+from softphone.ua.rules import Rules
+
+if TYPE_CHECKING:
+    from softphone.ua.user_agent import UserAgent
+
+
+class IncomingRequests:
+    def __init__(self, agent: UserAgent, rules: Rules) -> None:
+        self._agent, self._rules = agent, rules
+
+    def request(self, key: str, request: Request, flow_id: FlowId, now: float) -> None:
+        account = self._agent.account_of_flow(flow_id)
+        if account is None:
+            return
+        try:
+            call = self._call_of(request)
+            if call is not None:
+                self._within_dialog(call, key, request, now)
+            else:
+                self._outside_dialog(account, key, request, now)
+        except RemoteProtocolError as error:
+            refusal = response_to(request, error.status_hint, headers=(warning_399(error.reason),))
+            self._agent.respond(key, refusal, now)
+
+    def ack(self, request: Request, now: float) -> None:
+        try:
+            call = self._call_of(request)
+            if call is not None:
+                call.receive_ack(request, now)
+        except RemoteProtocolError:
+            return  # an ACK is never answered (RFC 3261 §17)
+
+    def cancelled(self, key: str, now: float) -> None:
+        for call in list(self._agent.calls.values()):
+            if call.server is not None and call.server.key == key:
+                call.trigger(CallTrigger.CANCEL, now)
+
+    def answer_malformed(self, error: MalformedRequest, flow_id: FlowId) -> None:
+        """400 without a transaction: what is too broken to keep state for is answered statelessly (RFC 3261 §8.2.7)."""
+        assert error.partial is not None
+        try:
+            response = response_to(error.partial, error.status_hint, to_tag=token(self._agent.token_bytes))
+        except RemoteProtocolError:
+            return
+        if response.headers.get("Via") is not None:
+            self._agent.emit(SendBytes(flow_id, response.to_bytes()))
+
+    # Within a dialog
+
+    def _call_of(self, request: Request) -> Call | None:
+        local_tag, remote_tag, wanted = to_addr(request).tag, from_addr(request).tag, call_id(request)
+        if local_tag is None:
+            return None
+        for call in self._agent.calls.values():
+            dialog = call.dialog
+            if dialog is None:
+                continue
+            known = dialog.id
+            if (known.call_id, known.local_tag, known.remote_tag) == (wanted, local_tag, remote_tag or ""):
+                return call
+        return None
+
+    def _within_dialog(self, call: Call, key: str, request: Request, now: float) -> None:
+        for check in IN_DIALOG_CHECKS:
+            refusal = check(request)
+            if refusal is not None:
+                self._agent.respond(key, refusal, now)
+                return
+        assert call.dialog is not None
+        call.dialog.receive(request)
+        match request.method:
+            case "BYE":
+                over = call.state in (CallState.ENDING, CallState.TERMINATED)
+                self._agent.respond(key, response_to(request, 481 if over else 200), now)
+                call.receive_bye(now)
+            case "INVITE" if call.state is CallState.ESTABLISHED and call.change is not None:
+                call.change.receive_invite(key, request, now)
+            case "INVITE" if call.state in (CallState.ENDING, CallState.TERMINATED):
+                self._agent.respond(key, response_to(request, 481), now)
+            case "INVITE":  # the first one is not settled yet (RFC 3261 §14.2)
+                self._agent.respond(key, response_to(request, 500, headers=(("Retry-After", "1"),)), now)
+            case _:
+                self._agent.respond(key, self._options(request), now)
+
+    # Outside a dialog
+
+    def _outside_dialog(self, account: Account, key: str, request: Request, now: float) -> None:
+        answer = self._rules.intercept(request, now)
+        if answer is None and self._agent.is_merged(request, key):
+            answer = response_to(request, 482)
+        if answer is None:
+            answer = next((refusal for check in OUT_OF_DIALOG_CHECKS if (refusal := check(request)) is not None), None)
+        if answer is None and not self._rules.serves(account, request.uri):
+            answer = response_to(request, 404)
+        if answer is not None:
+            self._agent.respond(key, answer, now)
+            return
+        match request.method:
+            case "INVITE":
+                self._invite(account, key, request, now)
+            case "OPTIONS":
+                self._agent.respond(key, self._options(request), now)
+            case _:  # BYE without a dialog
+                self._agent.respond(key, response_to(request, 481), now)
+
+    def _options(self, request: Request) -> Response:
+        """RFC 3261 §11.2: what an INVITE would get, and what we can do."""
+        busy = to_addr(request).tag is None and self._rules.busy(len(self._agent.calls))
+        return response_to(
+            request,
+            486 if busy else 200,
+            to_tag=token(self._agent.token_bytes),
+            headers=(("Allow", ALLOW), ("Accept", ACCEPT), ("Accept-Encoding", "identity"), ("Accept-Language", "en")),
+        )
+
+    def _invite(self, account: Account, key: str, request: Request, now: float) -> None:
+        tag = token(self._agent.token_bytes)
+        if self._rules.busy(len(self._agent.calls)):
+            self._agent.respond(key, response_to(request, 486, to_tag=tag), now)
+            return
+        caller = from_addr(request)
+        remote = Party(str(caller.uri), caller.display_name)
+        call_id_ = token(self._agent.token_bytes)
+        policy = self._rules.media_policy(account, request.uri)
+        session = new_offer_answer(account, policy, self._agent.token_bytes)
+        server = InviteServer(self._agent, account, key, request, tag)
+        verdict = self._verdict(session, request)
+        if isinstance(verdict, Rejection):
+            server.respond(verdict.status, now, headers=(warning_399(verdict.warning),))
+            self._agent.emit(CallRefused(call_id_, account.id, remote, verdict.failure))
+            return
+        call = Call.incoming(self._agent, account, call_id_, remote, session, server, now)
+        call.consent = verdict if isinstance(verdict, ConsentNeeded) else None
+        self._agent.calls[call.id] = call
+        self._agent.emit(
+            IncomingCall(
+                call.id,
+                account.id,
+                remote,
+                called=str(request.uri),
+                unencrypted=_unencrypted_reason(verdict),
+                needs_consent=call.consent is not None,
+            )
+        )
+
+    def _verdict(
+        self, session: OfferAnswerSession, request: Request
+    ) -> NegotiatedMedia | ConsentNeeded | Rejection | None:
+        """What the offer comes to; None for an INVITE without one (we offer in the 2xx)."""
+        if not request.body:
+            return None
+        try:
+            return session.receive_offer(request.body)
+        except RemoteProtocolError as error:
+            failure = Failure(
+                FailureKind.PROTOCOL,
+                f"A call came whose description (SDP) cannot be read: {error.reason}.",
+                "Report it with a trace to whoever runs the server.",
+            )
+            return Rejection(error.status_hint, failure, error.reason)
+
+
+def _unencrypted_reason(verdict: NegotiatedMedia | ConsentNeeded | None) -> str | None:
+    match verdict:
+        case ConsentNeeded(reason=reason):
+            return reason
+        case NegotiatedMedia(security=ClearMedia(reason=reason)):
+            return reason
+        case _:
+            return None

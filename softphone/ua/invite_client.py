@@ -1,0 +1,305 @@
+"""INVITE sent: credentials, provisional responses, forks, the 2xx that wins (RFC 3261 §13.2, §13.3; RFC 3960 §3).
+
+Owns: the INVITE's client transaction, the early dialogs by to-tag, and the ACK of each 2xx. Tells the call which
+trigger happened; the call decides. Used for the first INVITE only: re-INVITEs are `session_change.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError, SoftphoneError, TransportFailed
+from softphone.policy.media import MediaEncryption
+from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia, Rejection
+from softphone.sdp.offer_answer import OfferAnswerSession, OfferAnswerState
+from softphone.sip.dialog import Dialog
+from softphone.sip.header_values import Star, cseq, parse_contacts, parse_content_type, to_addr
+from softphone.sip.message import Request, Response
+from softphone.sip.uri import SipUri, Uri
+from softphone.ua.account import Account
+from softphone.ua.call_table import CallTrigger
+from softphone.ua.host import Host, contact_value, token
+from softphone.ua.outcomes import call_failure, flow_lost, no_answer
+from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, with_next_cseq
+
+MAX_CHALLENGES = 3
+MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
+
+
+@dataclass(slots=True)
+class Fork:
+    """One dialog that the INVITE created, early or confirmed, and its offer/answer."""
+
+    dialog: Dialog
+    session: OfferAnswerSession
+    answered: bool = False  # an SDP answer was seen (183 or 2xx)
+    ack: Request | None = None
+
+
+class InviteOwner(Protocol):
+    """The call, as the INVITE's client side sees it."""
+
+    def invite_trigger(self, trigger: CallTrigger, now: float) -> None: ...
+
+    def ringing(self, now: float) -> None: ...
+
+    def early_media(self, fork: Fork, media: NegotiatedMedia, now: float) -> None: ...
+
+
+class InviteClient:
+    def __init__(
+        self, host: Host, account: Account, owner: InviteOwner, session: OfferAnswerSession, target: SipUri
+    ) -> None:
+        self._host, self._account, self._owner = host, account, owner
+        self._session = session
+        self.target: Uri = target
+        self._call_id = token(host.token_bytes, 12)
+        self._from_tag = token(host.token_bytes)
+        self._cseq = int.from_bytes(host.token_bytes(2), "big") + 1
+        self._branch: str | None = None
+        self._request: Request | None = None
+        self._sent: Request | None = None
+        self._challenges = 0
+        self._forks: dict[str, Fork] = {}
+        self.winner: Fork | None = None
+        self.failure: Failure | None = None  # why, with REFUSED, REJECTED and FAILED
+        self.status: int | None = None
+        self.consent: ConsentNeeded | None = None
+        self.redirect: SipUri | None = None
+
+    @property
+    def call_id(self) -> str:
+        return self._call_id
+
+    def send(self, now: float) -> None:
+        flow = self._host.flow(self._account.id)
+        if flow is None:
+            self._fail(flow_lost("before the call was sent"), CallTrigger.FAILED, now)
+            return
+        account = self._account
+        local = SipUri("sip", account.domain, user=account.user)
+        name = f'"{account.display_name.replace(chr(34), "")}" ' if account.display_name else ""
+        self._cseq += 1
+        supported = (("Supported", ", ".join(sorted(SUPPORTED_EXTENSIONS))),) if SUPPORTED_EXTENSIONS else ()
+        self._request = new_request(
+            "INVITE",
+            self.target,
+            from_=f"{name}<{local}>;tag={self._from_tag}",
+            to=f"<{self.target}>",
+            call_id=self._call_id,
+            cseq=self._cseq,
+            headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported),
+            body=self._session.create_offer(),
+        )
+        self._transmit(self._host.authorize(account.id, self._request), now)
+
+    def follow(self, now: float) -> None:
+        """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
+        assert self.redirect is not None
+        self.target, self.redirect = self.redirect, None
+        self._session.cancel_offer()
+        self._forks.clear()
+        self._challenges = 0
+        self.send(now)
+
+    def cancel(self, now: float) -> None:
+        if self._branch is not None:
+            self._host.cancel(self._branch, now)
+
+    # ResponseHandler
+
+    def response(self, branch: str, response: Response, now: float) -> None:
+        if branch != self._branch:
+            if 200 <= response.status < 300:
+                self._late_success(response, now)
+            return
+        match response.status:
+            case 100:
+                self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
+            case status if status < 200:
+                self._provisional(response, now)
+            case status if status < 300:
+                self._success(response, now)
+            case 401 | 407:
+                self._challenged(response, now)
+            case status if status < 400:
+                self._redirected(response, now)
+            case _:
+                self.status = response.status
+                strict = self._account_offers_only_srtp()
+                self._fail(call_failure(response, offered_srtp_only=strict), CallTrigger.REJECTED, now)
+
+    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
+        if branch != self._branch:
+            return
+        lost = isinstance(error, TransportFailed)
+        self.status = 503 if lost else 408
+        self._fail(flow_lost("during the call's set-up") if lost else no_answer("the call"), CallTrigger.FAILED, now)
+
+    # Within
+
+    def _account_offers_only_srtp(self) -> bool:
+        return self._session.policy.encryption is MediaEncryption.MANDATORY
+
+    def _transmit(self, request: Request, now: float) -> None:
+        self._sent = request
+        self._branch = self._host.send_request(self._account.id, request, self, now)
+        if self._branch is None:
+            self._fail(flow_lost("before the call was sent"), CallTrigger.FAILED, now)
+
+    def _fail(self, failure: Failure, trigger: CallTrigger, now: float) -> None:
+        self.failure = failure
+        self._owner.invite_trigger(trigger, now)
+
+    def _challenged(self, response: Response, now: float) -> None:
+        assert self._request is not None
+        self.status = response.status
+        self._challenges += 1
+        try:
+            if self._challenges > MAX_CHALLENGES:
+                raise OperationFailed(call_failure(response))
+            self._cseq += 1
+            self._request = with_next_cseq(self._request, self._cseq)
+            answered = self._host.answer_challenge(self._account.id, self._request, response)
+        except OperationFailed as error:
+            self._fail(error.failure, CallTrigger.REJECTED, now)
+            return
+        self._transmit(answered, now)
+
+    def _redirected(self, response: Response, now: float) -> None:
+        self.status = response.status
+        self.failure = call_failure(response)
+        try:
+            contacts = parse_contacts(response.headers)
+        except RemoteProtocolError:
+            contacts = ()
+        usable = (
+            [] if isinstance(contacts, Star) else [c.uri for c in contacts if _is_secure_target(c.uri, self.target)]
+        )
+        if not usable:
+            self._owner.invite_trigger(CallTrigger.REJECTED, now)
+            return
+        first = usable[0]
+        assert isinstance(first, SipUri)
+        self.redirect = first
+        self._owner.invite_trigger(CallTrigger.REDIRECT, now)
+
+    def _fork(self, response: Response) -> Fork | None:
+        tag = to_addr(response).tag
+        if tag is None or self._sent is None:
+            return None
+        fork = self._forks.get(tag)
+        if fork is None and len(self._forks) < MAX_FORKS:
+            fork = Fork(Dialog.from_response(self._sent, response), self._session.forked())
+            self._forks[tag] = fork
+        return fork
+
+    def _provisional(self, response: Response, now: float) -> None:
+        self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
+        fork = self._fork(response)
+        if response.status == 180:
+            self._owner.ringing(now)
+        if fork is None or fork.answered or not _has_sdp(response):
+            return
+        result = fork.session.receive_answer(response.body)
+        fork.answered = True
+        # No early media in clear under "ask", none at all that we would refuse: the 2xx decides.
+        if isinstance(result, NegotiatedMedia):
+            self._owner.early_media(fork, result, now)
+        elif isinstance(result, ConsentNeeded):
+            self.consent = result
+        else:
+            self.failure = result.failure
+
+    def _success(self, response: Response, now: float) -> None:
+        fork = self._fork(response)
+        if fork is None:
+            self._fail(
+                Failure(
+                    FailureKind.PROTOCOL,
+                    "The answer to the call has no To tag, so no dialog can be made of it.",
+                    "Report it with a trace to whoever runs the server.",
+                    status=response.status,
+                ),
+                CallTrigger.REJECTED,
+                now,
+            )
+            return
+        if fork.ack is not None:  # a retransmission of the 2xx (§13.2.2.4)
+            self._host.send_ack(self._account.id, fork.ack)
+            return
+        self._acknowledge(fork, response)
+        if self.winner is not None:
+            self._hang_up_fork(fork, now)
+            return
+        self.winner = fork
+        self.status = response.status
+        self._owner.invite_trigger(self._judge(fork, response), now)
+
+    def _acknowledge(self, fork: Fork, response: Response) -> None:
+        fork.dialog.confirm(response)
+        fork.ack = fork.dialog.ack(cseq(response).number)
+        self._host.send_ack(self._account.id, fork.ack)
+
+    def _judge(self, fork: Fork, response: Response) -> CallTrigger:
+        if fork.session.state is OfferAnswerState.HAVE_LOCAL_OFFER and not fork.answered:
+            if not _has_sdp(response):
+                self.failure = Failure(
+                    FailureKind.NOT_ACCEPTABLE,
+                    "The other side answered without saying where its voice goes (no SDP).",
+                    "Report it with a trace to whoever runs the server.",
+                )
+                return CallTrigger.REFUSED
+            result = fork.session.receive_answer(response.body)
+            fork.answered = True
+            match result:
+                case NegotiatedMedia():
+                    return CallTrigger.AGREED
+                case ConsentNeeded():
+                    self.consent = result
+                    return CallTrigger.CONSENT_NEEDED
+                case Rejection():
+                    self.failure = result.failure
+                    return CallTrigger.REFUSED
+        if fork.session.negotiated is not None:
+            return CallTrigger.AGREED
+        return CallTrigger.CONSENT_NEEDED if self.consent is not None else CallTrigger.REFUSED
+
+    def _late_success(self, response: Response, now: float) -> None:
+        """A 2xx for an INVITE that we have followed up with credentials or a redirection: acknowledge and end it."""
+        fork = self._fork(response)
+        if fork is not None:
+            self._acknowledge(fork, response)
+            self._hang_up_fork(fork, now)
+
+    def _hang_up_fork(self, fork: Fork, now: float) -> None:
+        """Another branch of the fork answered too: end it (RFC 3261 §13.2.2.4)."""
+        bye = fork.dialog.request("BYE", headers=(("Reason", reason_value(200, "Call answered elsewhere")),))
+        self._host.send_request(self._account.id, bye, _Unheard(), now)
+
+
+class _Unheard:
+    """The responses to a request whose end changes nothing."""
+
+    def response(self, branch: str, response: Response, now: float) -> None:
+        """Nothing depends on it."""
+
+    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
+        """Nothing depends on it."""
+
+
+def _has_sdp(response: Response) -> bool:
+    if not response.body:
+        return False
+    value = response.headers.get("Content-Type")
+    return value is not None and parse_content_type(value)[0] == "application/sdp"
+
+
+def _is_secure_target(uri: Uri, former: Uri) -> bool:
+    """Never to another transport, and never from `sips:` to `sip:` (security.md "flow")."""
+    if not isinstance(uri, SipUri):
+        return False
+    if (uri.parameter("transport") or "tls").lower() != "tls":
+        return False
+    return not (isinstance(former, SipUri) and former.scheme == "sips" and uri.scheme != "sips")

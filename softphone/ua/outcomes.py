@@ -1,0 +1,102 @@
+"""Final SIP statuses in words: what they mean for the person and what to do (RFC 3261 §21).
+
+One table; a status without a row gets the words of its class. The peer's own reason phrase and Warning are evidence.
+"""
+
+from __future__ import annotations
+
+from softphone.errors import Failure, FailureKind
+from softphone.sip.message import Response
+
+K = FailureKind
+# status: (kind, reason, remedy)
+_CALL: dict[int, tuple[FailureKind, str, str]] = {
+    400: (K.PROTOCOL, "The server did not understand the request", "Send the trace to whoever runs the server"),
+    403: (K.REJECTED, "The server forbids this call", "Ask whoever runs the server whether your account may call there"),
+    404: (K.REJECTED, "Nobody is known at this address", "Check the address or number"),
+    408: (K.SERVER_SILENT, "The other side did not respond in time", "Try again; the phone there may be off-line"),
+    410: (K.REJECTED, "This address is no longer in use", "Ask for the new address"),
+    415: (K.NOT_ACCEPTABLE, "The other side does not take this kind of call", "Check that its phone supports voice calls"),
+    416: (K.REJECTED, "The server does not route this kind of address", "Use a sip: address of your provider"),
+    420: (K.REJECTED, "The other side asks for an extension that is not supported", "Report it with a trace"),
+    480: (K.REJECTED, "The person called is not reachable just now", "Try again later"),
+    481: (K.REJECTED, "The other side no longer knows this call", "Call again"),
+    482: (K.REJECTED, "The server sends the call round in a loop", "Ask whoever runs the server to check its routing"),
+    483: (K.REJECTED, "The call passed too many servers", "Ask whoever runs the server to check its routing"),
+    484: (K.REJECTED, "The number is incomplete", "Check the number"),
+    486: (K.REJECTED, "The line is busy", "Try again later"),
+    487: (K.REJECTED, "The call was cancelled", "Call again if you still want to"),
+    488: (K.NOT_ACCEPTABLE, "The other side does not accept the offered media", "Check its codecs and encryption settings"),
+    500: (K.REJECTED, "The server failed", "Try again later"),
+    503: (K.REJECTED, "The server is overloaded or out of service", "Try again later"),
+    504: (K.REJECTED, "A server further on did not respond", "Try again later"),
+    600: (K.REJECTED, "The person called is busy everywhere", "Try again later"),
+    603: (K.REJECTED, "The call was declined", "Try again later"),
+    604: (K.REJECTED, "This address exists nowhere", "Check the address or number"),
+    606: (K.NOT_ACCEPTABLE, "The other side does not accept the offered media", "Check its codecs and encryption settings"),
+}  # fmt: skip
+_CLASS: dict[int, tuple[FailureKind, str, str]] = {
+    3: (K.REJECTED, "The call was redirected", "Call the new address"),
+    4: (K.REJECTED, "The call could not be made", "Check the address and try again"),
+    5: (K.REJECTED, "The server failed", "Try again later"),
+    6: (K.REJECTED, "The call was refused everywhere", "Try again later"),
+}
+_REGISTER: dict[int, tuple[FailureKind, str, str]] = {
+    403: (K.WRONG_CREDENTIALS, "The server forbids this account to register", "Check user name and password"),
+    404: (K.WRONG_CREDENTIALS, "The server does not know this account", "Check user name and domain"),
+    408: (K.SERVER_SILENT, "The server accepted the connection but did not answer", "Check that it is a SIP registrar"),
+}
+_SRTP_REFUSED = (
+    K.MEDIA_NOT_ENCRYPTED,
+    "The other side refused the encrypted call, so it probably cannot encrypt",
+    "Turn on SRTP (SDES) for it on the PBX, with one of the suites this phone offers",
+)
+
+
+def _evidence(response: Response) -> tuple[str, ...]:
+    facts = [f"SIP {response.status} {response.reason}"]
+    facts += [f"Warning: {value}" for value in response.headers.get_all("Warning")[:3]]
+    facts += [f"Reason: {value}" for value in response.headers.get_all("Reason")[:3]]
+    return tuple(fact[:300] for fact in facts)
+
+
+def call_failure(response: Response, *, offered_srtp_only: bool = False) -> Failure:
+    row = _CALL.get(response.status) or _CLASS.get(response.status // 100, _CLASS[4])
+    if offered_srtp_only and response.status in (488, 606):
+        row = _SRTP_REFUSED
+    return _failure(row, response)
+
+
+def registration_failure(response: Response) -> Failure:
+    row = (
+        _REGISTER.get(response.status)
+        or _CALL.get(response.status)
+        or (K.REJECTED, "The server refused the registration", "Ask whoever runs the server")
+    )
+    return _failure(row, response)
+
+
+def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:
+    kind, reason, remedy = row
+    said = f" ({response.status} {response.reason})" if response.reason else f" ({response.status})"
+    return Failure(kind, f"{reason}{said}."[:400], f"{remedy}.", _evidence(response), response.status)
+
+
+def no_answer(what: str) -> Failure:
+    """A transaction timed out: treated as 408 (RFC 3261 §8.1.3.1)."""
+    return Failure(
+        K.SERVER_SILENT,
+        f"The server did not answer {what}.",
+        "Check that the address is that of a SIP server and that it runs.",
+        status=408,
+    )
+
+
+def flow_lost(what: str) -> Failure:
+    """The flow went away below a transaction: treated as 503 (RFC 3261 §8.1.3.1)."""
+    return Failure(
+        K.CONNECTION_LOST,
+        f"The connection to the server was lost {what}.",
+        "The phone reconnects by itself; call again when it is registered.",
+        status=503,
+    )

@@ -1,0 +1,458 @@
+"""The user agent: commands and inputs in, actions and events out (RFC 3261 §8; architecture.md "contract of a machine").
+
+Owns: which account, call or transaction each input belongs to. Pure: time is an argument, randomness is injected, bytes
+are values. What each machine does is in its own file.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
+from softphone.sdp.negotiated import Direction, SrtpSecurity
+from softphone.sip.framing import KeepAlive, StreamFramer
+from softphone.sip.message import Request, Response
+from softphone.sip.parser import MalformedRequest, parse_message
+from softphone.sip.transaction_layer import TransactionLayer
+from softphone.sip.transaction_outputs import (
+    AckArrived,
+    CancelArrived,
+    LayerOutput,
+    RequestArrived,
+    RequestFailed,
+    ResponseArrived,
+    ResponseFailed,
+    SendMessage,
+    TransactionEnded,
+)
+from softphone.ua.account import Account, AccountId
+from softphone.ua.account_session import AccountSession
+from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes, SendTelephoneEvents
+from softphone.ua.call import Call
+from softphone.ua.call_table import CallState, CallTrigger
+from softphone.ua.commands import (
+    AddAccount,
+    AgreeToUnencrypted,
+    Answer,
+    AnswerUnencrypted,
+    CallId,
+    Command,
+    Decline,
+    Dial,
+    FollowRedirect,
+    HangUp,
+    Hold,
+    Mute,
+    Register,
+    RemoveAccount,
+    Resume,
+    SendDigits,
+    Shutdown,
+    StartEarlyMedia,
+    Unmute,
+    Unregister,
+)
+from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.events import CallEnded, CallNotice, CallSecured, CallStarted, DigitPressed, EndedBy, Event, Party
+from softphone.ua.events import CallReported as CallReportedEvent
+from softphone.ua.host import OpenedFlow, ResponseHandler, TokenBytes, token
+from softphone.ua.incoming import IncomingRequests
+from softphone.ua.inputs import (
+    BytesReceived,
+    DigitReceived,
+    FlowClosed,
+    FlowOpened,
+    Input,
+    MediaFailed,
+    MediaFlowing,
+    MediaOpened,
+    MediaReported,
+    MediaSecured,
+    MediaTimedOut,
+    NetworkChanged,
+)
+from softphone.ua.new_session import new_offer_answer
+from softphone.ua.rules import PhoneRules, Rules
+
+DIGITS = frozenset("0123456789*#ABCD")
+
+
+class UserAgent:
+    """Implements `Host` for the machines within."""
+
+    def __init__(self, token_bytes: TokenBytes, rules: Rules | None = None) -> None:
+        self.token_bytes = token_bytes
+        self.rules: Rules = rules or PhoneRules()
+        self._layer = TransactionLayer(token_bytes)
+        self._accounts: dict[AccountId, AccountSession] = {}
+        self.calls: dict[CallId, Call] = {}
+        self._framers: dict[FlowId, StreamFramer] = {}
+        self._handlers: dict[str, tuple[AccountId, ResponseHandler]] = {}  # by branch
+        self._outputs: list[Action | Event] = []
+        self._incoming = IncomingRequests(self, self.rules)
+        self._shutting_down = False
+
+    # The contract of a machine
+
+    def submit(self, command: Command, now: float) -> None:
+        match command:
+            case AddAccount(account=account):
+                self._add_account(account, now)
+            case RemoveAccount(account_id=account_id):
+                self._remove_account(account_id, now)
+            case Register(account_id=account_id):
+                if (session := self._accounts.get(account_id)) is not None:
+                    session.register(now)
+            case Unregister(account_id=account_id):
+                if (session := self._accounts.get(account_id)) is not None:
+                    session.unregister(now)
+            case Dial():
+                self._dial(command, now)
+            case Shutdown():
+                self._shut_down(now)
+            case _:
+                call = self.calls.get(command.call_id)
+                if call is not None:
+                    self._call_command(call, command, now)
+        self._settle(now)
+
+    def handle(self, given: Input, now: float) -> None:
+        match given:
+            case FlowOpened(flow_id=flow_id, flow=description):
+                session = self._session_of_flow(flow_id)
+                if session is None:
+                    self.emit(CloseFlow(flow_id))
+                else:
+                    self._framers[flow_id] = StreamFramer()
+                    session.keeper.opened(description, now)
+            case FlowClosed(flow_id=flow_id, failure=failure):
+                self._flow_closed(flow_id, failure, now)
+            case BytesReceived(flow_id=flow_id, data=data):
+                self._bytes_received(flow_id, data, now)
+            case NetworkChanged():
+                for session in self._accounts.values():
+                    session.suspect(now)
+            case _:
+                self._media_input(given, now)
+        self._settle(now)
+
+    def next_timer(self) -> float | None:
+        times = [self._layer.next_timer()]
+        times += [session.next_timer() for session in self._accounts.values()]
+        times += [call.next_timer() for call in self.calls.values()]
+        return min((t for t in times if t is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        self._layer.handle_timer(now)
+        self._pump(now)
+        for session in list(self._accounts.values()):
+            session.handle_timer(now)
+        for call in list(self.calls.values()):
+            call.handle_timer(now)
+        self._settle(now)
+
+    def drain(self) -> list[Action | Event]:
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    @property
+    def quiet(self) -> bool:
+        """After Shutdown: nothing is left to be sent or heard."""
+        return not self.calls and all(session.unregistered for session in self._accounts.values())
+
+    # Host
+
+    def account(self, account_id: AccountId) -> Account:
+        return self._accounts[account_id].account
+
+    def flow(self, account_id: AccountId) -> OpenedFlow | None:
+        session = self._accounts.get(account_id)
+        return session.keeper.flow if session is not None else None
+
+    def emit(self, item: Action | Event) -> None:
+        self._outputs.append(item)
+
+    def send_request(self, account_id: AccountId, request: Request, handler: ResponseHandler, now: float) -> str | None:
+        flow = self.flow(account_id)
+        if flow is None:
+            return None
+        branch = self._layer.send_request(request, flow.id, flow.sent_by, now)
+        self._handlers[branch] = (account_id, handler)
+        return branch
+
+    def send_ack(self, account_id: AccountId, ack: Request) -> None:
+        flow = self.flow(account_id)
+        if flow is not None:
+            self._layer.send_ack(ack, flow.id, flow.sent_by)
+
+    def cancel(self, branch: str, now: float, reason: str | None = None) -> None:
+        self._layer.cancel(branch, now, reason)
+
+    def respond(self, key: str, response: Response, now: float) -> None:
+        self._layer.respond(key, response, now)
+
+    def authorize(self, account_id: AccountId, request: Request) -> Request:
+        return self._accounts[account_id].authorize(request)
+
+    def answer_challenge(self, account_id: AccountId, request: Request, response: Response) -> Request:
+        return self._accounts[account_id].answer_challenge(request, response)
+
+    # For the dispatcher of incoming requests
+
+    def account_of_flow(self, flow_id: FlowId) -> Account | None:
+        session = self._session_of_flow(flow_id)
+        return session.account if session is not None else None
+
+    def is_merged(self, request: Request, key: str) -> bool:
+        return self._layer.is_merged(request, key)
+
+    # Accounts
+
+    def _add_account(self, account: Account, now: float) -> None:
+        if account.id in self._accounts:
+            self._remove_account(account.id, now)
+        session = AccountSession(self, account, self._flow_ready, self._flow_failed)
+        self._accounts[account.id] = session
+        session.connect(now)
+
+    def _remove_account(self, account_id: AccountId, now: float) -> None:
+        session = self._accounts.get(account_id)
+        if session is None:
+            return
+        for call in list(self.calls.values()):
+            if call.account.id == account_id:
+                call.hang_up(now)
+        session.unregister(now)
+        self._pump(now)
+        self._drop_flow(session.keeper.flow_id, now)
+        session.disconnect(now)
+        for call in list(self.calls.values()):
+            if call.account.id == account_id:
+                call.abandon(now)
+                del self.calls[call.id]
+        del self._accounts[account_id]
+
+    def _shut_down(self, now: float) -> None:
+        self._shutting_down = True
+        for call in list(self.calls.values()):
+            call.hang_up(now)
+        for session in self._accounts.values():
+            session.unregister(now)
+
+    def _session_of_flow(self, flow_id: FlowId) -> AccountSession | None:
+        for session in self._accounts.values():
+            if session.keeper.flow_id == flow_id:
+                return session
+        return None
+
+    # Flows
+
+    def _flow_ready(self, account: Account, now: float) -> None:
+        for call in list(self.calls.values()):
+            if call.account.id == account.id:
+                call.trigger(CallTrigger.FLOW_READY, now)
+
+    def _flow_failed(self, account: Account, failure: Failure, now: float) -> None:
+        for call in list(self.calls.values()):
+            if call.account.id == account.id:
+                if call.state in (CallState.WAITING_FLOW, CallState.OPENING_MEDIA):
+                    call.failure = failure
+                call.trigger(CallTrigger.FLOW_FAILED, now)
+
+    def _flow_closed(self, flow_id: FlowId, failure: Failure, now: float) -> None:
+        self._drop_flow(flow_id, now)
+        session = self._session_of_flow(flow_id)
+        if session is not None:
+            session.keeper.lost(failure, now)
+
+    def _drop_flow(self, flow_id: FlowId, now: float) -> None:
+        self._framers.pop(flow_id, None)
+        self._layer.flow_closed(flow_id, now)
+        self._pump(now)
+
+    def _bytes_received(self, flow_id: FlowId, data: bytes, now: float) -> None:
+        framer = self._framers.get(flow_id)
+        session = self._session_of_flow(flow_id)
+        if framer is None or session is None:
+            return
+        flow = session.keeper.flow
+        assert flow is not None
+        try:
+            for item in framer.feed(data):
+                match item:
+                    case KeepAlive.PING:
+                        self.emit(SendBytes(flow_id, b"\r\n"))
+                    case KeepAlive.PONG:
+                        session.keeper.pong(now)
+                    case bytes():
+                        self._message_received(flow, item, now)
+        except RemoteProtocolError as error:
+            self._break_flow(session, error.reason, now)
+
+    def _message_received(self, flow: OpenedFlow, data: bytes, now: float) -> None:
+        remote = flow.description
+        try:
+            message = parse_message(data)
+            self._layer.receive(message, flow.id, remote.remote_address, remote.remote_port, now)
+        except MalformedRequest as error:
+            if error.partial is not None and error.partial.method != "ACK":
+                self._incoming.answer_malformed(error, flow.id)
+        except RemoteProtocolError:
+            pass  # a response, or too little to answer: dropped (RFC 3261 §18.1.2)
+        self._pump(now)
+
+    def _break_flow(self, session: AccountSession, reason: str, now: float) -> None:
+        """The stream cannot be framed any more: nothing after this point means anything (RFC 3261 §18.3)."""
+        flow_id = session.keeper.flow_id
+        self.emit(CloseFlow(flow_id))
+        failure = Failure(
+            FailureKind.PROTOCOL,
+            f"The server sent what is not SIP: {reason}.",
+            "The phone reconnects by itself; report it with a trace if it goes on.",
+        )
+        self._flow_closed(flow_id, failure, now)
+
+    # Transactions
+
+    def _pump(self, now: float) -> None:
+        """Hands on what the transaction layer has to say until it has nothing more."""
+        while outputs := self._layer.drain():
+            for output in outputs:
+                self._layer_output(output, now)
+
+    def _layer_output(self, output: LayerOutput, now: float) -> None:
+        match output:
+            case SendMessage(flow_id=flow_id, data=data):
+                self.emit(SendBytes(flow_id, data))
+            case ResponseArrived(branch=branch, response=response):
+                entry = self._handlers.get(branch)
+                if entry is not None:
+                    session = self._accounts.get(entry[0])
+                    if session is not None:
+                        session.learn(response)
+                    entry[1].response(branch, response, now)
+            case RequestFailed(branch=branch, error=error):
+                entry = self._handlers.get(branch)
+                if entry is not None:
+                    entry[1].request_failed(branch, error, now)
+            case TransactionEnded(key_or_branch=name):
+                self._handlers.pop(name, None)
+            case RequestArrived(key=key, request=request, flow_id=flow_id):
+                self._incoming.request(key, request, flow_id, now)
+            case AckArrived(request=request):
+                self._incoming.ack(request, now)
+            case CancelArrived(key=key):
+                self._incoming.cancelled(key, now)
+            case ResponseFailed():
+                pass  # the flow is gone; the call hears of it by itself
+            case _:
+                assert_never(output)
+
+    # Calls
+
+    def _dial(self, command: Dial, now: float) -> None:
+        account_id = command.account_id or next(iter(self._accounts), None)
+        session = self._accounts.get(account_id) if account_id is not None else None
+        if session is None:
+            reason = "There is no account to call with."
+            self._refuse_dial(command, Failure(FailureKind.USAGE, reason, "Sign in first."))
+            return
+        if command.call_id in self.calls or self._shutting_down:
+            return
+        try:
+            target = parse_dial_target(command.target, session.account.domain)
+        except OperationFailed as error:
+            self._refuse_dial(command, error.failure, session.account.id)
+            return
+        policy = self.rules.media_policy(session.account, target)
+        offer_answer = new_offer_answer(session.account, policy, self.token_bytes)
+        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, now)
+        self.calls[call.id] = call
+        self.emit(CallStarted(call.id, session.account.id, call.remote))
+        if session.keeper.flow is not None:
+            call.trigger(CallTrigger.FLOW_READY, now)
+        else:
+            session.connect(now)
+
+    def _refuse_dial(self, command: Dial, failure: Failure, account_id: AccountId = "") -> None:
+        self.emit(CallStarted(command.call_id, account_id, Party(command.target)))
+        by = EndedBy.POLICY if failure.kind is FailureKind.TRANSPORT_NOT_SECURE else EndedBy.LOCAL
+        self.emit(CallEnded(command.call_id, by, failure=failure))
+
+    def _call_command(self, call: Call, command: Command, now: float) -> None:
+        match command:
+            case Answer():
+                call.answer(now)
+            case AnswerUnencrypted():
+                call.answer(now, unencrypted=True)
+            case StartEarlyMedia():
+                call.trigger(CallTrigger.EARLY_MEDIA, now)
+            case Decline(status=status):
+                call.decline(status, now)
+            case HangUp():
+                call.hang_up(now)
+            case Hold():
+                call.hold(Direction.SENDONLY, now)
+            case Resume():
+                call.hold(Direction.SENDRECV, now)
+            case Mute():
+                call.set_muted(True, now)
+            case Unmute():
+                call.set_muted(False, now)
+            case SendDigits(digits=digits):
+                self._send_digits(call, digits)
+            case AgreeToUnencrypted():
+                call.agree(now)
+            case FollowRedirect():
+                call.trigger(CallTrigger.FOLLOW, now)
+            case _:
+                raise AssertionError(f"not a command for a call: {type(command).__name__}")
+
+    def _send_digits(self, call: Call, digits: str) -> None:
+        if digits and set(digits.upper()) <= DIGITS and len(digits) <= 100 and call.media.running is not None:
+            self.emit(SendTelephoneEvents(call.media.id, digits.upper()))
+
+    def _media_input(self, given: Input, now: float) -> None:
+        media_id = getattr(given, "media_id", None)
+        call = next((call for call in self.calls.values() if call.media.id == media_id), None)
+        if call is None:
+            return
+        match given:
+            case MediaOpened():
+                call.media_opened(given, now)
+            case MediaFailed(failure=failure):
+                call.media_failed(failure, now)
+            case MediaSecured():
+                self._say_secured(call)
+            case MediaFlowing():
+                pass  # CallNotEncrypted has said what this media is
+            case MediaTimedOut(silent_s=silent_s):
+                self.emit(CallNotice(call.id, _silent_line(silent_s)))
+            case DigitReceived(digit=digit):
+                self.emit(DigitPressed(call.id, digit))
+            case MediaReported(report=report, final=final):
+                if not final:
+                    self.emit(CallReportedEvent(call.id, report))
+                call.media_reported(report, final, now)
+
+    def _say_secured(self, call: Call) -> None:
+        flow = self.flow(call.account.id)
+        running = call.media.running
+        if flow is not None and running is not None and isinstance(running.security, SrtpSecurity):
+            self.emit(CallSecured(call.id, running.security.send.suite.name, flow.description))
+
+    def _settle(self, now: float) -> None:
+        self._pump(now)
+        for call_id in [call_id for call_id, call in self.calls.items() if call.over]:
+            del self.calls[call_id]
+        if self._shutting_down and self.quiet:
+            for session in self._accounts.values():
+                session.disconnect(now)
+
+
+def _silent_line(silent_s: float) -> Failure:
+    return Failure(
+        FailureKind.MEDIA_LOST,
+        f"Nothing has been heard from the other side for {silent_s:.0f} seconds.",
+        "Check the network; the call ends when one of you hangs up.",
+    )
