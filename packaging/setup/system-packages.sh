@@ -25,17 +25,16 @@ missing_needs() { # from standard input, the needs that no installed package mee
 }
 
 known_names() { # for every need on standard input the first name that apt can install; "? need" if none
-    local need name
-    while read -r need; do
-        for name in ${need//|/ }; do
-            # A name that apt knows only from other packages' dependencies has no candidate.
-            if LC_ALL=C apt-cache policy "$name" | grep -q '^  Candidate: [^(]'; then
-                echo "$name"
-                continue 2
-            fi
-        done
-        echo "? $need"
-    done
+    local needs candidates
+    needs=$(cat)
+    # A name that apt knows only from other packages' dependencies has the candidate "(none)".
+    # shellcheck disable=SC2046 # one word a name
+    candidates=$(LC_ALL=C apt-cache policy $(tr '|' ' ' <<<"$needs") |
+        awk '/^[^ ]/ { name = $1; sub(/:$/, "", name) } $1 == "Candidate:" && $2 != "(none)" { print name }')
+    awk '
+        NR == FNR { known[$1]; next }
+        { for (i = 1; i <= NF; i++) if ($i in known) { print $i; next } print "? " $0 }
+    ' <(echo "$candidates") - <<<"$needs"
 }
 
 apt_install() {
