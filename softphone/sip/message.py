@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from softphone.errors import LocalProtocolError
 from softphone.sip.uri import Uri
 
 # RFC 3261 §7.3.3 and the IANA registry of compact forms.
@@ -129,4 +130,7 @@ def _serialise(start_line: str, headers: Headers, body: bytes) -> bytes:
     lines = [start_line]
     lines += [f"{name}: {value}" for name, value in headers if name.lower() != "content-length"]
     lines += [f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode() + body
+    if any("\r" in line or "\n" in line for line in lines):
+        raise LocalProtocolError("A line break inside a header field would begin another one")  # quote() removes them
+    # Octets that were not UTF-8 are lone surrogates since the parser read them, and leave as they came.
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape") + body
