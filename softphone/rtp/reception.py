@@ -66,8 +66,9 @@ class ReceptionStatistics:
         self._keep_totals()
         self.ssrc = packet.ssrc
         self._begin(packet.sequence_number)
-        self._max = (packet.sequence_number - 1) % _SEQ_MOD
         self._probation = self._min_sequential
+        if self._probation:
+            self._max = (packet.sequence_number - 1) % _SEQ_MOD  # so that this packet is the first in sequence
         self._last_sr = 0
 
     def _keep_totals(self) -> None:
