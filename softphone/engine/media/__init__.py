@@ -1,0 +1,1 @@
+"""The media thread and its sessions: from the microphone to UDP and back."""

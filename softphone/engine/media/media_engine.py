@@ -1,0 +1,275 @@
+"""The media thread: ticks every 10 ms, waits on all sockets in between, owns all media sessions.
+
+Owns: the thread, its clock, the queue of calls into it. Must not know: signalling, devices. No lock is held across
+work; calls are queued and a byte on a socket pair wakes the thread. An error in one session ends that session alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.media.media_session import MediaSession
+from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortRange
+from softphone.engine.media.transmitter import Tamper, TokenBytes
+from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.sdp.negotiated import NegotiatedMedia
+from softphone.ua.inputs import Input, MediaFailed, MediaOpened, MediaReported
+from softphone.ua.media_report import MediaReport
+
+_log = logging.getLogger(__name__)
+
+TICK_S = BLOCK_MS / 1000
+LATE_S = TICK_S
+"""A tick that is later than this counts as late."""
+LONGEST_CATCH_UP = 50
+"""Ticks that are made up for at once; beyond half a second the time is skipped (the machine slept)."""
+_DATAGRAMS_AT_ONCE = 32  # of one socket before the clock is looked at again: a flood must not stop the ticks
+_JOIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TickStatistics:
+    """How punctual the thread was since the first session of all. `skipped` ticks are frames lost for ever."""
+
+    ticks: int = 0
+    late: int = 0
+    skipped: int = 0
+    worst_late_ms: float = 0.0
+
+
+class MediaEngine:
+    """All methods may be called from any thread and return at once; what comes of them is posted.
+
+    `post` is called from the media thread and must not block. For the threads: one engine per process is enough.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[Input], None],
+        token_bytes: TokenBytes = secrets.token_bytes,
+        ports: PortRange | None = None,
+    ) -> None:
+        self._listener = post
+        self._token_bytes = token_bytes
+        self._ports = ports or PortRange()
+        self._sessions: dict[str, MediaSession] = {}
+        self._failed: dict[str, MediaReport] = {}
+        self._calls: deque[Callable[[], None]] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        self._next_tick: float | None = None
+        self._statistics = TickStatistics()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="media", daemon=True)
+        self._thread.start()
+
+    @property
+    def statistics(self) -> TickStatistics:
+        """Of the ticks; a consistent value, whichever thread asks."""
+        return self._statistics
+
+    def open(self, media_id: str, address: str) -> None:
+        """Bind the sockets of a session on a local address: MediaOpened or MediaFailed follows."""
+        self._call(lambda: self._open(media_id, address))
+
+    def start(
+        self, media_id: str, media: NegotiatedMedia, endpoint: AudioEndpoint, tamper: Tamper | None = None
+    ) -> None:
+        """Send and receive as negotiated. `tamper` changes protected packets: for the lab's adversaries."""
+        self._call(
+            lambda: self._with(media_id, lambda session: session.start(media, endpoint, tamper, time.monotonic()))
+        )
+
+    def update(self, media_id: str, media: NegotiatedMedia) -> None:
+        """A later offer/answer changed the session; unchanged keys keep their roll-over counter."""
+        self._call(lambda: self._with(media_id, lambda session: session.update(media, time.monotonic())))
+
+    def set_muted(self, media_id: str, muted: bool) -> None:
+        """Muted, a session sends encoded silence."""
+        self._call(lambda: self._with(media_id, lambda session: session.set_muted(muted)))
+
+    def send_digits(self, media_id: str, digits: str) -> None:
+        """As telephone-events in place of audio, or as tones where the peer takes none."""
+        self._call(lambda: self._with(media_id, lambda session: session.send_digits(digits)))
+
+    def stop(self, media_id: str) -> None:
+        """RTCP BYE, sockets closed, endpoint stopped; a final MediaReported follows if the media had started."""
+        self._call(lambda: self._stop(media_id))
+
+    def close(self) -> None:
+        """Stop every session and end the thread; waits for it."""
+        self._call(self._end)
+        self._thread.join(_JOIN_S)
+
+    # From here on: the media thread.
+
+    def _call(self, work: Callable[[], None]) -> None:
+        self._calls.append(work)
+        try:
+            self._wake_writer.send(b"\0")
+        except (BlockingIOError, OSError):  # full: it wakes anyway; closed: the engine has ended
+            return
+
+    def _post(self, what: Input) -> None:
+        try:
+            self._listener(what)
+        except Exception:  # noqa: BLE001 - the thread carries every call and must live
+            _log.exception("nobody takes what the media thread reports")
+
+    def _run(self) -> None:
+        try:
+            while not self._ending:
+                self._wait()
+                self._tick_if_due(time.monotonic())
+        finally:
+            for session in self._sessions.values():
+                session.release()
+            self._selector.close()
+            self._wake_reader.close()
+            self._wake_writer.close()
+
+    def _wait(self) -> None:
+        """Until the next tick, taking in what comes meanwhile."""
+        timeout = None if self._next_tick is None else max(0.0, self._next_tick - time.monotonic())
+        for key, _ in self._selector.select(timeout):
+            if key.data is None:
+                self._answer_calls()
+                continue
+            session, on_rtcp = key.data
+            if session.media_id in self._sessions:  # not stopped by a call just answered
+                self._guarded(session, partial(_receive, key.fileobj, session, on_rtcp))
+
+    def _answer_calls(self) -> None:
+        try:
+            while self._wake_reader.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        while self._calls:
+            work = self._calls.popleft()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - the thread carries every call and must live
+                _log.exception("a call to the media thread failed")
+
+    def _tick_if_due(self, now: float) -> None:
+        if self._next_tick is None or now < self._next_tick:
+            return
+        late = now - self._next_tick
+        due = 1 + int(late / TICK_S)
+        made = min(due, LONGEST_CATCH_UP)
+        before = self._statistics
+        self._statistics = TickStatistics(
+            ticks=before.ticks + made,
+            late=before.late + (late > LATE_S),
+            skipped=before.skipped + due - made,
+            worst_late_ms=max(before.worst_late_ms, late * 1000),
+        )
+        for session in list(self._sessions.values()):
+            if session.started:
+                self._guarded(session, partial(self._tick, session, now, due - made, made))
+        self._next_tick += due * TICK_S
+
+    def _tick(self, session: MediaSession, now: float, skipped: int, made: int) -> None:
+        if skipped:
+            session.skip(skipped * BLOCK_MS)
+        for remaining in reversed(range(made)):
+            session.tick(now - remaining * TICK_S)
+
+    def _guarded(self, session: MediaSession, work: Callable[[], None]) -> None:
+        """An error ends the session it came from and no other."""
+        try:
+            work()
+        except OperationFailed as error:
+            self._fail(session, error.failure)
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("media session %s failed", session.media_id)
+            self._fail(
+                session,
+                Failure(
+                    FailureKind.ENGINE_FAILED,
+                    "The voice connection ended because of an error in this program.",
+                    "Call again; if it happens again, report it with the log.",
+                ),
+            )
+
+    def _with(self, media_id: str, work: Callable[[MediaSession], None]) -> None:
+        session = self._sessions.get(media_id)
+        if session is None:
+            return  # failed or stopped meanwhile: the user agent knows or will know
+        self._guarded(session, lambda: work(session))
+        if self._next_tick is None and session.started:
+            self._next_tick = time.monotonic() + TICK_S
+
+    def _open(self, media_id: str, address: str) -> None:
+        if media_id in self._sessions:
+            raise ValueError("a media session of that name is open")
+        try:
+            sockets = MediaSockets.open(address, self._ports, self._token_bytes)
+        except OperationFailed as error:
+            self._post(MediaFailed(media_id, error.failure))
+            return
+        session = MediaSession(media_id, sockets, self._post, self._token_bytes)
+        self._sessions[media_id] = session
+        self._selector.register(sockets.rtp, selectors.EVENT_READ, (session, False))
+        self._selector.register(sockets.rtcp, selectors.EVENT_READ, (session, True))
+        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port))
+
+    def _fail(self, session: MediaSession, failure: Failure) -> None:
+        if session.started:
+            self._failed[session.media_id] = session.report()
+        self._remove(session)
+        try:
+            session.release()
+        except Exception:  # noqa: BLE001 - an endpoint that does not even stop
+            _log.exception("media session %s did not let go", session.media_id)
+        self._post(MediaFailed(session.media_id, failure))
+
+    def _stop(self, media_id: str) -> None:
+        failed = self._failed.pop(media_id, None)
+        if failed is not None:
+            self._post(MediaReported(media_id, failed, final=True))
+        session = self._sessions.get(media_id)
+        if session is not None:
+            self._remove(session)
+            session.stop(time.monotonic())
+
+    def _remove(self, session: MediaSession) -> None:
+        del self._sessions[session.media_id]
+        self._selector.unregister(session.sockets.rtp)
+        self._selector.unregister(session.sockets.rtcp)
+        if not any(other.started for other in self._sessions.values()):
+            self._next_tick = None
+
+    def _end(self) -> None:
+        for media_id in list(self._sessions):
+            try:
+                self._stop(media_id)
+            except Exception:  # noqa: BLE001 - the others are to be stopped all the same
+                _log.exception("media session %s did not stop", media_id)
+        self._ending = True
+
+
+def _receive(at: object, session: MediaSession, on_rtcp: bool) -> None:
+    assert isinstance(at, socket.socket)
+    for _ in range(_DATAGRAMS_AT_ONCE):
+        try:
+            data, source = at.recvfrom(LARGEST_DATAGRAM)
+        except BlockingIOError:
+            return
+        except OSError:  # Windows reports an ICMP error of an earlier send here
+            continue
+        session.receive(data, (source[0], source[1]), time.monotonic(), on_rtcp)

@@ -1,0 +1,335 @@
+"""One call's media: sockets, both halves, RTCP and the endpoint, driven by 10 ms ticks.
+
+Owns: symmetric RTP, the RTCP exchange, what the user agent is told. Must not know: threads, signalling.
+Symmetric RTP (RFC 4961): packets go to where authentic ones come from. RTCP: RFC 3550 §6. All methods are called from
+one thread with its `now` (monotonic seconds).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from softphone.codecs.registry import CODECS
+from softphone.dsp.level import LevelMeter
+from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.media.receiver import Receiver
+from softphone.engine.media.sockets import Address, MediaSockets, is_literal
+from softphone.engine.media.transmitter import Tamper, TokenBytes, Transmitter
+from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed, RemoteProtocolError
+from softphone.rtp.packet import is_rtcp
+from softphone.rtp.rtcp import ntp_timestamp
+from softphone.rtp.session_report import SessionReport
+from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
+from softphone.ua.inputs import DigitReceived, Input, MediaFlowing, MediaReported, MediaSecured, MediaTimedOut
+from softphone.ua.media_report import MediaReport
+
+_log = logging.getLogger(__name__)
+
+SILENCE_S = 30.0
+"""Nothing authentic for so long, while something is due: MediaTimedOut, again after each such span."""
+REPORT_INTERVAL_S = 1.0
+EARLY_PACKETS, EARLY_S = 64, 2.0
+"""What comes before the keys do: at most so many packets, none older (security.md: "buffered briefly")."""
+_BANDWIDTH = 10_000  # octets a second of one G.711 stream with headers; of it the share of RTCP is reckoned
+_CNAME_OCTETS = 12  # 96 random bits (RFC 7022 §4.2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    data: bytes
+    source: Address
+    arrival: float
+    on_rtcp: bool
+
+
+class MediaSession:
+    """Opened with its sockets; silent until `start`; ends with `stop`."""
+
+    def __init__(
+        self, media_id: str, sockets: MediaSockets, post: Callable[[Input], None], token_bytes: TokenBytes
+    ) -> None:
+        self.media_id = media_id
+        self.sockets = sockets
+        self._post = post
+        self._token_bytes = token_bytes
+        self._early: deque[_Early] = deque(maxlen=EARLY_PACKETS)
+        self._running: _Running | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._running is not None
+
+    def start(self, media: NegotiatedMedia, endpoint: AudioEndpoint, tamper: Tamper | None, now: float) -> None:
+        """Begin to send and receive. Raises OperationFailed where the endpoint or what was negotiated is unusable."""
+        if self._running is not None:
+            raise LocalProtocolError("the media session has started already")
+        running = _Running(self.media_id, self.sockets, self._post, self._token_bytes, media, endpoint, tamper, now)
+        endpoint.start()
+        self._running = running
+        for early in self._early:
+            if now - early.arrival <= EARLY_S:
+                running.receive(early.data, early.source, early.arrival, early.on_rtcp)
+        self._early.clear()
+
+    def update(self, media: NegotiatedMedia, now: float) -> None:
+        """A later offer/answer. Raises OperationFailed where it is unusable."""
+        if self._running is None:
+            raise LocalProtocolError("media updated before its start")
+        self._running.update(media, now)
+
+    def set_muted(self, muted: bool) -> None:
+        if self._running is not None:
+            self._running.transmitter.muted = muted
+
+    def send_digits(self, digits: str) -> None:
+        if self._running is not None:
+            try:
+                self._running.transmitter.send_digits(digits)
+            except LocalProtocolError as error:  # too many, or no digits: the call goes on without them
+                _log.warning("%s: %s", self.media_id, error)
+
+    def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
+        """A datagram of the RTP socket or of the RTCP socket."""
+        if self._running is None:
+            self._early.append(_Early(data, source, now, on_rtcp))
+        else:
+            self._running.receive(data, source, now, on_rtcp)
+
+    def tick(self, now: float) -> None:
+        """10 ms have passed."""
+        if self._running is not None:
+            self._running.tick(now)
+
+    def skip(self, milliseconds: int) -> None:
+        """So much time was lost at once: the machine slept."""
+        if self._running is not None:
+            self._running.transmitter.skip(milliseconds)
+
+    def report(self) -> MediaReport:
+        return MediaReport() if self._running is None else self._running.report()
+
+    def stop(self, now: float) -> None:
+        """Say goodbye (RTCP BYE), release endpoint and sockets, report a last time if the media had started."""
+        running, self._running = self._running, None
+        try:
+            if running is not None:
+                running.say_goodbye(now)
+        finally:
+            self.release(running)
+        if running is not None:
+            self._post(MediaReported(self.media_id, running.report(), final=True))
+
+    def release(self, running: _Running | None = None) -> None:
+        """Close what is open without a word: after an error."""
+        running = running or self._running
+        self._running = None
+        self.sockets.close()
+        if running is not None:
+            running.endpoint.stop()
+
+
+class _Running:
+    """A started session."""
+
+    def __init__(
+        self,
+        media_id: str,
+        sockets: MediaSockets,
+        post: Callable[[Input], None],
+        token_bytes: TokenBytes,
+        media: NegotiatedMedia,
+        endpoint: AudioEndpoint,
+        tamper: Tamper | None,
+        now: float,
+    ) -> None:
+        _check(media)
+        self._media_id = media_id
+        self._sockets = sockets
+        self._post = post
+        self._token_bytes = token_bytes
+        self._media = media
+        self.endpoint = endpoint
+        self._block = endpoint.sample_rate * BLOCK_MS // 1000
+        self._codec = CODECS[media.format.name]()
+        self.transmitter = Transmitter(media, self._codec, endpoint.sample_rate, token_bytes, tamper)
+        self.receiver = Receiver(media, self._codec, endpoint.sample_rate)
+        self._cname = token_bytes(_CNAME_OCTETS).hex()
+        # The wall clock may be set while a call goes on; reports want one that runs evenly.
+        self._wall = time.time() - time.monotonic()
+        self._exchange = self._new_exchange(now)
+        self._rtt_ms: float | None = None
+        self._rtp_peer: Address = ("", 0)
+        self._rtcp_peer: Address = ("", 0)
+        self._silences = 0  # time-outs told since something authentic came
+        self._latched = False
+        self._announced = False
+        self._address_peer(media)
+        self._heard_at = now
+        self._next_report = now + REPORT_INTERVAL_S
+        self._microphone_level = LevelMeter(endpoint.sample_rate)
+        self._speaker_level = LevelMeter(endpoint.sample_rate)
+        self._send_failed = False
+
+    def update(self, media: NegotiatedMedia, now: float) -> None:
+        _check(media)
+        old, self._media = self._media, media
+        if media.format.name != old.format.name:
+            self._codec = CODECS[media.format.name]()
+        new_sender = self.transmitter.update(media, self._codec)
+        new_statistics = self.receiver.update(media, self._codec, now)
+        if new_sender or new_statistics:
+            self._exchange = self._new_exchange(now)
+        if (media.remote_address, media.remote_rtp_port, media.remote_rtcp_port, media.rtcp_mux) != (
+            old.remote_address,
+            old.remote_rtp_port,
+            old.remote_rtcp_port,
+            old.rtcp_mux,
+        ):
+            self._address_peer(media)
+        if media.direction.receives and not old.direction.receives:
+            self._heard_at = now
+
+    def tick(self, now: float) -> None:
+        heard = self.receiver.block(now)
+        self._speaker_level.update(heard)
+        self.endpoint.write(heard)
+        spoken = self.endpoint.read(self._block)
+        self._microphone_level.update(spoken)
+        for packet in self.transmitter.block(spoken):
+            self._send(packet, self._rtp_peer, on_rtcp=False)
+        if now >= self._exchange.next_report:
+            self._send_rtcp(self._exchange.build(now, self._ntp(now)))
+        if not self._media.direction.receives:
+            self._heard(now)  # in hold nothing is due
+        elif now - self._heard_at >= SILENCE_S + self._silences * SILENCE_S:
+            self._silences += 1
+            self._post(MediaTimedOut(self._media_id, now - self._heard_at))
+        if now >= self._next_report:
+            self._next_report = max(self._next_report + REPORT_INTERVAL_S, now)
+            self._post(MediaReported(self._media_id, self.report()))
+
+    def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
+        if on_rtcp or is_rtcp(data):
+            self._receive_rtcp(data, source, now, on_rtcp)
+        else:
+            self._receive_rtp(data, source, now)
+
+    def say_goodbye(self, now: float) -> None:
+        self._send_rtcp(self._exchange.build_bye(now, self._ntp(now)))
+
+    def report(self) -> MediaReport:
+        exchange, receiver = self._exchange, self.receiver
+        jitter = exchange.remote_jitter
+        if exchange.rtt_ms is not None:
+            self._rtt_ms = exchange.rtt_ms
+        return MediaReport(
+            rtp_sent=self.transmitter.packets,
+            rtp_received=receiver.packets,
+            lost=receiver.lost,
+            jitter_ms=receiver.statistics.jitter_ms,
+            rtt_ms=self._rtt_ms,
+            remote_lost=exchange.remote_lost,
+            remote_jitter_ms=None if jitter is None else jitter * 1000 / self._media.format.clock_rate,
+            auth_failures=receiver.auth_failures,
+            replays=receiver.replays,
+            plain_rtp_seen=receiver.plain_rtp_seen,
+            concealed_ms=receiver.concealed_ms,
+            microphone_level_db=self._microphone_level.dbfs,
+            speaker_level_db=self._speaker_level.dbfs,
+        )
+
+    def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:
+        clear = isinstance(self._media.security, ClearMedia)
+        if clear and self._latched and source != self._rtp_peer:
+            return  # nothing proves that it comes from the peer
+        packet = self.receiver.open_rtp(data, now)
+        if packet is None:
+            return
+        accepted, digits = self.receiver.accept(packet, now)
+        if not accepted:
+            return
+        self._heard(now)
+        if source != self._rtp_peer:
+            _log.info("%s: media comes from %s port %d", self._media_id, *source)
+            if self._media.rtcp_mux:
+                self._rtcp_peer = source
+            self._rtp_peer = source
+        self._latched = True
+        if not self._announced:
+            self._announced = True
+            self._post(MediaFlowing(self._media_id) if clear else MediaSecured(self._media_id))
+        for digit in digits:
+            self._post(DigitReceived(self._media_id, digit))
+
+    def _receive_rtcp(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
+        compound = self.receiver.open_rtcp(data, now)
+        if compound is None:
+            return
+        clear = isinstance(self._media.security, ClearMedia)
+        if clear and source[0] != self._rtp_peer[0]:
+            return
+        try:
+            self._exchange.receive(compound, now, self._ntp(now))
+        except RemoteProtocolError as error:
+            _log.debug("%s: %s", self._media_id, error)
+            return
+        self._heard(now)
+        if on_rtcp and not clear and not self._media.rtcp_mux:
+            self._rtcp_peer = source
+
+    def _heard(self, now: float) -> None:
+        self._heard_at = max(self._heard_at, now)
+        self._silences = 0
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        if self._rtcp_peer[1] != 0:
+            self._send(self.transmitter.protect_rtcp(packet), self._rtcp_peer, on_rtcp=not self._media.rtcp_mux)
+
+    def _send(self, packet: bytes, peer: Address, *, on_rtcp: bool) -> None:
+        """UDP loses packets anyway: one that cannot be sent now is lost too."""
+        try:
+            (self._sockets.rtcp if on_rtcp else self._sockets.rtp).sendto(packet, peer)
+        except OSError as error:
+            if not self._send_failed:
+                self._send_failed = True
+                _log.warning("%s: cannot send to %s port %d: %s", self._media_id, *peer, error.strerror)
+
+    def _address_peer(self, media: NegotiatedMedia) -> None:
+        """Send to where the description says, until packets show better."""
+        self._rtp_peer = (media.remote_address, media.remote_rtp_port)
+        self._rtcp_peer = self._rtp_peer if media.rtcp_mux else (media.remote_address, media.remote_rtcp_port)
+        self._latched = False
+        self._silences = 0
+
+    def _new_exchange(self, now: float) -> SessionReport:
+        return SessionReport(
+            self.transmitter.sender, self.receiver.statistics, self._cname, _BANDWIDTH, self._token_bytes, now
+        )
+
+    def _ntp(self, now: float) -> int:
+        return ntp_timestamp(self._wall + now)
+
+
+def _check(media: NegotiatedMedia) -> None:
+    """What no negotiation should let through, before it harms the media thread. Raises OperationFailed."""
+    if media.format.name not in CODECS:
+        wrong = f"the codec {media.format.name} is not known"
+    elif not is_literal(media.remote_address):
+        wrong = f"{media.remote_address} is not an address"
+    elif not 0 < media.remote_rtp_port <= 65535 or not 0 <= media.remote_rtcp_port <= 65535:
+        wrong = "a port is out of range"
+    elif not 10 <= media.send_ptime <= 200:
+        wrong = f"packets of {media.send_ptime} ms cannot be made"
+    else:
+        return
+    raise OperationFailed(
+        Failure(
+            FailureKind.NOT_ACCEPTABLE,
+            f"The negotiated voice connection cannot be used: {wrong}.",
+            "Report this to the maker of this program, with a trace of the call.",
+        )
+    )

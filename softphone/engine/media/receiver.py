@@ -1,0 +1,185 @@
+"""The receiving half of a media session: packets in, speaker samples out.
+
+Owns: opening, counting, the jitter buffer, decoding, concealment, received digits. Must not know: sockets, devices,
+clocks. Nothing that does not authenticate is ever played (security.md). RFC 3550 §6.4.1, RFC 3711 §3.3, RFC 4733.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from softphone.codecs.registry import Codec
+from softphone.dsp.resampler import Resampler
+from softphone.engine.audio.backend import BLOCK_MS, Samples
+from softphone.engine.media.contexts import receiving_context, same_receiving_key
+from softphone.errors import RemoteProtocolError
+from softphone.rtp.jitter_buffer import FixedJitterBuffer, Frame, Idle, Missing
+from softphone.rtp.packet import RtpPacket, parse_rtp
+from softphone.rtp.reception import MIN_SEQUENTIAL, ReceptionStatistics
+from softphone.rtp.rtcp import parse_compound
+from softphone.rtp.telephone_event import TelephoneEventReceiver
+from softphone.sdp.negotiated import NegotiatedMedia, SrtpSecurity
+from softphone.srtp.context import AuthenticationFailed, MediaReceiver, Replayed
+
+RETIRED_KEY_S = 2.0
+"""Seconds for which packets under the key before are still taken: what was on its way when the key changed."""
+
+
+class Receiver:
+    """One direction of one session. `open_rtp` and `accept` take packets, `block` gives 10 ms for the speaker."""
+
+    def __init__(self, media: NegotiatedMedia, codec: Codec, endpoint_rate: int) -> None:
+        self._endpoint_rate = endpoint_rate
+        self.packets = 0
+        self.auth_failures = 0
+        self.replays = 0
+        self.plain_rtp_seen = 0
+        self.concealed_ms = 0.0
+        self._lost_before = 0
+        self._retired: MediaReceiver | None = None
+        self._retired_until = 0.0
+        self._context = receiving_context(media.security)
+        self._media = media
+        self.statistics = self._new_statistics(media)
+        self._ready: Samples = np.zeros(0, np.int16)
+        self._use(codec)
+
+    @property
+    def lost(self) -> int:
+        return self._lost_before + self.statistics.lost
+
+    def update(self, media: NegotiatedMedia, codec: Codec, now: float) -> bool:
+        """A later offer/answer; an unchanged key goes on with its roll-over counter. Whether the statistics are new."""
+        old, self._media = self._media, media
+        if not same_receiving_key(old.security, media.security):
+            # Only an encrypted past is let run out; clear packets are never taken once SRTP is negotiated.
+            self._retired = self._context if isinstance(old.security, SrtpSecurity) else None
+            self._retired_until = now + RETIRED_KEY_S
+            self._context = receiving_context(media.security)
+        renewed = media.format.clock_rate != old.format.clock_rate or type(media.security) is not type(old.security)
+        if renewed:
+            self._lost_before += self.statistics.lost
+            self.statistics = self._new_statistics(media)
+        changed = (
+            media.format != old.format
+            or media.direction.receives != old.direction.receives
+            or media.telephone_event != old.telephone_event
+        )
+        if changed or renewed:
+            self._use(codec)
+        return renewed
+
+    def open_rtp(self, data: bytes, now: float) -> RtpPacket | None:
+        """The authentic packet inside a datagram, or None: counted, never played."""
+        try:
+            packet = parse_rtp(self._unprotect_rtp(data, now))
+        except Replayed:
+            self.replays += 1
+            return None
+        except RemoteProtocolError:
+            self._count_failure(data)
+            return None
+        self.packets += 1
+        return packet
+
+    def open_rtcp(self, data: bytes, now: float) -> bytes | None:
+        """The authentic compound packet inside a datagram, or None: counted, never used."""
+        try:
+            return self._unprotect_rtcp(data, now)
+        except Replayed:
+            self.replays += 1
+        except RemoteProtocolError:
+            self._count_failure(data)
+        return None
+
+    def accept(self, packet: RtpPacket, now: float) -> tuple[bool, str]:
+        """Take an authentic packet in: whether it belongs to a valid stream, and the digits that it ended."""
+        if not self.statistics.received(packet, now):
+            return False, ""
+        event = self._media.telephone_event
+        try:
+            if event is not None and packet.payload_type == event.receive_payload_type:
+                return True, self._events.receive(packet) or ""
+        except RemoteProtocolError:
+            return True, ""
+        if packet.payload_type != self._media.format.receive_payload_type:
+            return True, ""
+        if self._media.direction.receives:
+            self._jitter_buffer.put(packet, now)
+        return True, self._events.audio(packet) or ""
+
+    def block(self, now: float) -> Samples:
+        """The next samples for the speaker at the endpoint's rate: 10 ms of the codec's, silence in hold."""
+        wanted = self._codec.sample_rate * BLOCK_MS // 1000
+        ready = self._ready
+        while ready.size < wanted:
+            ready = np.concatenate((ready, self._next(wanted, now)))
+        block, self._ready = ready[:wanted], ready[wanted:]
+        return self._resampler.process(block)
+
+    def _next(self, frame: int, now: float) -> Samples:
+        """What the jitter buffer has for this moment, as samples at the codec's rate; `frame` of them at least."""
+        if not self._media.direction.receives:
+            return np.zeros(frame, np.int16)
+        playout = self._jitter_buffer.get(now)
+        match playout:
+            case Frame():
+                try:
+                    samples = self._codec.decode(playout.packet.payload)
+                except RemoteProtocolError:
+                    samples = np.zeros(0, np.int16)
+                return samples if samples.size else self._codec.conceal(frame)
+            case Missing():
+                self.concealed_ms += playout.count * BLOCK_MS
+                return self._codec.conceal(playout.count * frame)
+            case Idle():
+                return np.zeros(frame, np.int16)
+            case _:
+                assert_never(playout)
+
+    def _unprotect_rtp(self, data: bytes, now: float) -> bytes:
+        try:
+            return self._context.unprotect_rtp(data)
+        except AuthenticationFailed:
+            if self._retired is None or now > self._retired_until:
+                raise
+            return self._retired.unprotect_rtp(data)
+
+    def _unprotect_rtcp(self, data: bytes, now: float) -> bytes:
+        try:
+            return self._context.unprotect_rtcp(data)
+        except AuthenticationFailed:
+            if self._retired is None or now > self._retired_until:
+                raise
+            return self._retired.unprotect_rtcp(data)
+
+    def _count_failure(self, data: bytes) -> None:
+        """Not SRTP under our key. What reads as RTP or RTCP besides is counted as seen in plain (cli.md)."""
+        if not isinstance(self._media.security, SrtpSecurity):
+            return
+        self.auth_failures += 1
+        for read in (parse_rtp, parse_compound):
+            try:
+                read(data)
+            except RemoteProtocolError:
+                continue
+            self.plain_rtp_seen += 1
+            return
+
+    def _use(self, codec: Codec) -> None:
+        """Codec and direction as negotiated: what is held from before is dropped."""
+        media = self._media
+        self._codec: Codec = codec
+        clock_rate = media.format.clock_rate
+        self._jitter_buffer = FixedJitterBuffer(clock_rate, clock_rate * BLOCK_MS // 1000)
+        self._resampler: Resampler = Resampler(codec.sample_rate, self._endpoint_rate)
+        self._ready = np.zeros(0, np.int16)
+        event = media.telephone_event
+        self._events = TelephoneEventReceiver(clock_rate if event is None else event.clock_rate)
+
+    def _new_statistics(self, media: NegotiatedMedia) -> ReceptionStatistics:
+        """An authenticated packet is valid at once; in clear the probation of RFC 3550 A.1 guards against strays."""
+        encrypted = isinstance(media.security, SrtpSecurity)
+        return ReceptionStatistics(media.format.clock_rate, 0 if encrypted else MIN_SEQUENTIAL)

@@ -1,0 +1,155 @@
+"""The sending half of a media session: microphone samples in, protected packets out.
+
+Owns: packetizing, mute, hold, digits, our SSRC and its context. Must not know: sockets, devices, clocks.
+RFC 3550 §5.1, RFC 3551 §4.2, RFC 3264 §8.4 (hold), RFC 4733.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from softphone.codecs.registry import Codec
+from softphone.dsp.resampler import Resampler
+from softphone.dsp.tone import DTMF, ToneGenerator
+from softphone.engine.audio.backend import Samples
+from softphone.engine.media.contexts import same_sending_key, sending_context
+from softphone.rtp.packet import RtpPacket
+from softphone.rtp.sender import FIRST_SEQUENCE_NUMBER_LIMIT, RtpSender
+from softphone.rtp.telephone_event import DEFAULT_PAUSE_MS, DEFAULT_TONE_MS, TelephoneEventSender
+from softphone.sdp.negotiated import NegotiatedMedia
+
+TokenBytes = Callable[[int], bytes]
+Tamper = Callable[[bytes], bytes]
+_MOST_IN_BAND = 64  # tones that wait where no telephone-event was negotiated
+
+
+class Transmitter:
+    """One direction of one session. `block` takes 10 ms of the microphone and gives the packets that are due."""
+
+    def __init__(
+        self,
+        media: NegotiatedMedia,
+        codec: Codec,
+        endpoint_rate: int,
+        token_bytes: TokenBytes,
+        tamper: Tamper | None = None,
+    ) -> None:
+        self._token_bytes = token_bytes
+        self._tamper = tamper
+        self._endpoint_rate = endpoint_rate
+        self.muted = False
+        self.packets = 0
+        self._marker = True
+        self.sender = self._new_sender(self._token(4))
+        self._context = sending_context(media.security)
+        self._media = media
+        self._events = self._new_events(media)
+        self._pending: Samples = np.zeros(0, np.int16)
+        self._tones: deque[Samples] = deque()
+        self._use(codec)
+
+    def update(self, media: NegotiatedMedia, codec: Codec) -> bool:
+        """A later offer/answer; an unchanged key goes on with its SSRC and roll-over counter.
+
+        Whether the SSRC is new.
+        """
+        old = self._media
+        renewed = not same_sending_key(old.security, media.security)
+        if renewed:
+            self.sender = self._new_sender(self.sender.timestamp)
+            self._context = sending_context(media.security)
+            self._marker = True
+        self._media = media
+        if (media.format, media.send_ptime) != (old.format, old.send_ptime):
+            self._use(codec)
+        if media.telephone_event != old.telephone_event:
+            self._events = self._new_events(media)
+        return renewed
+
+    def send_digits(self, digits: str) -> None:
+        """As telephone-events, or in band where the peer takes none. Raises LocalProtocolError for what is no digit."""
+        if self._events is not None:
+            self._events.queue(digits)
+            return
+        pause = np.zeros(self._codec.sample_rate * DEFAULT_PAUSE_MS // 1000, np.int16)
+        for digit in digits.upper():
+            if digit in DTMF and len(self._tones) < _MOST_IN_BAND:
+                tone = ToneGenerator(DTMF[digit], self._codec.sample_rate)
+                self._tones.append(
+                    np.concatenate((tone.generate(self._codec.sample_rate * DEFAULT_TONE_MS // 1000), pause))
+                )
+
+    def block(self, captured: Samples) -> list[bytes]:
+        """Samples at the endpoint's rate in, protected packets out (mostly none or one)."""
+        self._pending = np.concatenate((self._pending, self._resampler.process(captured)))
+        packets: list[RtpPacket] = []
+        while self._pending.size >= self._frame:
+            frame, self._pending = self._pending[: self._frame], self._pending[self._frame :]
+            packets.extend(self._interval(frame))
+        return [self._protect(packet) for packet in packets]
+
+    def skip(self, milliseconds: int) -> None:
+        """Time that passed without packets, after the machine slept: the timestamp runs on (RFC 3550 §5.1)."""
+        self.sender.advance(self._clock_rate * milliseconds // 1000)
+        self._marker = True
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        protected = self._context.protect_rtcp(packet)
+        return protected if self._tamper is None else self._tamper(protected)
+
+    def _use(self, codec: Codec) -> None:
+        """Codec and packet length as negotiated; what was gathered for the ones before is dropped."""
+        media = self._media
+        self._codec = codec
+        self._clock_rate = media.format.clock_rate
+        self._step = self._clock_rate * media.send_ptime // 1000
+        self._frame = codec.sample_rate * media.send_ptime // 1000
+        self._resampler = Resampler(self._endpoint_rate, codec.sample_rate)
+        self._pending = np.zeros(0, np.int16)
+        self._tones.clear()
+
+    def _interval(self, frame: Samples) -> tuple[RtpPacket, ...]:
+        """What one packet interval sends: nothing in hold, a digit, or audio."""
+        if not self._media.direction.sends:
+            self.sender.advance(self._step)
+            self._marker = True
+            return ()
+        if self._events is not None:
+            events = self._events.tick(self.sender, self._step)
+            if events:
+                return events
+        if self._tones:
+            frame = self._in_band(frame.size)
+        elif self.muted:
+            frame = np.zeros(frame.size, np.int16)
+        marker, self._marker = self._marker, False
+        payload = self._codec.encode(frame)
+        return (self.sender.packet(self._media.format.send_payload_type, payload, self._step, marker),)
+
+    def _in_band(self, samples: int) -> Samples:
+        tone = self._tones[0]
+        frame, rest = tone[:samples], tone[samples:]
+        if rest.size:
+            self._tones[0] = rest
+        else:
+            self._tones.popleft()
+        return frame if frame.size == samples else np.concatenate((frame, np.zeros(samples - frame.size, np.int16)))
+
+    def _protect(self, packet: RtpPacket) -> bytes:
+        self.packets += 1
+        protected = self._context.protect_rtp(packet.to_bytes())
+        return protected if self._tamper is None else self._tamper(protected)
+
+    def _new_sender(self, first_timestamp: int) -> RtpSender:
+        """A new random SSRC: no (key, SSRC) pair is ever used twice (RFC 3711 §9.1)."""
+        return RtpSender(self._token(4), self._token(2) % FIRST_SEQUENCE_NUMBER_LIMIT, first_timestamp)
+
+    def _new_events(self, media: NegotiatedMedia) -> TelephoneEventSender | None:
+        event = media.telephone_event
+        return None if event is None else TelephoneEventSender(event.send_payload_type, event.clock_rate)
+
+    def _token(self, length: int) -> int:
+        return int.from_bytes(self._token_bytes(length), "big")
