@@ -38,7 +38,7 @@ def prepare() -> None:
     configuration = find_openssl_configuration()
     for name in IGNORED_VARIABLES:
         os.environ.pop(name, None)
-    # Without our file a name that does not exist keeps the system's configuration out as well; contexts then fail closed.
+    # Without our file, a name that does not exist keeps the system's out as well; contexts then fail closed.
     os.environ["OPENSSL_CONF"] = str(configuration) if configuration else str(Path(__file__).parent / "missing.cnf")
     try:
         import ssl

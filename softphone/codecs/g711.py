@@ -15,8 +15,9 @@ SAMPLE_RATE = 8000
 
 def _segment(magnitude: NDArray[np.int64]) -> NDArray[np.int64]:
     """Position of the highest set bit, 0 for 0 and 1."""
-    _, exponent = np.frexp(magnitude.astype(np.float64))
-    return np.maximum(exponent.astype(np.int64) - 1, 0)
+    _, exponent = np.frexp(magnitude.astype(np.float64))  # magnitude = m * 2^exponent, 0.5 <= m < 1
+    segment: NDArray[np.int64] = np.maximum(exponent, 1).astype(np.int64) - 1
+    return segment
 
 
 def _build_ulaw_encode() -> NDArray[np.uint8]:
@@ -25,7 +26,7 @@ def _build_ulaw_encode() -> NDArray[np.uint8]:
     Ones' complement of negative values, 14 bits, bias 33 (so that each segment starts at a power of two), clip.
     """
     sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int64)
-    magnitude = np.minimum((np.where(sample < 0, ~sample, sample) >> 2) + 33, 0x1FFF)
+    magnitude: NDArray[np.int64] = np.minimum((np.where(sample < 0, ~sample, sample) >> 2) + 33, 0x1FFF)
     segment = _segment(magnitude) - 5  # 0 … 7
     low = (magnitude >> (segment + 1)) & 0x0F
     code = (segment << 4 | low) ^ 0x7F

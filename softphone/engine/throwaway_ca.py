@@ -79,12 +79,12 @@ class ThrowawayAuthority:
         self._is_root = is_root
 
     @classmethod
-    def create(cls, common_name: str = "Throw-away root", days: float = 30) -> ThrowawayAuthority:
+    def create(cls, common_name: str = "Throw-away root", days: float = 120) -> ThrowawayAuthority:
         key = new_key()
         name = _distinguished_name(common_name)
         return cls(IssuedCertificate(_build(name, name, key, key, None, days=days, authority=True), key), is_root=True)
 
-    def create_intermediate(self, common_name: str = "Throw-away intermediate", days: float = 30) -> ThrowawayAuthority:
+    def create_intermediate(self, common_name: str = "Throw-away intermediate", days: float = 120) -> ThrowawayAuthority:
         key = new_key()
         certificate = _build(
             _distinguished_name(common_name),
@@ -111,7 +111,7 @@ class ThrowawayAuthority:
         common_name: str | None = None,
         key: PrivateKey | None = None,
         not_before: datetime.datetime | None = None,
-        days: float = 7,
+        days: float = 60,
         client: bool = False,
         issuer_url: str | None = None,
     ) -> IssuedCertificate:
@@ -146,7 +146,7 @@ class ThrowawayAuthority:
         return () if self._is_root else (self._own.certificate, *self._own.intermediates)
 
 
-def self_signed(*names: str, days: float = 7, not_before: datetime.datetime | None = None) -> IssuedCertificate:
+def self_signed(*names: str, days: float = 60, not_before: datetime.datetime | None = None) -> IssuedCertificate:
     """A server's own certificate without any authority."""
     key = new_key()
     subject = _distinguished_name(names[0])

@@ -157,14 +157,156 @@ class FixedJitterBuffer:
             return
         if self._newest is None or held.sequence > self._newest.sequence:
             self._newest, self._newest_arrival = held, now
-        if self._is_late(held):
+        if self._taken is not None and held.sequence <= self._taken:
+            self.late += 1  # its successor has been played
+            return
+        # Half a packet of tolerance: some senders' timestamps are not exact.
+        if self._due is not None and held.timestamp < self._due - self._span // 2:
             self.late += 1
             self._late_run += 1
             if self._late_run < LATE_RUN:
                 return
             self._due = None  # a new, later timeline begins with this packet
-        else:
-            self._late_run = 0
+        self._late_run = 0
+        if self._due is None and not self._held:
+            self._begin_at = now + self._delay_seconds
+        insort(self._held, held)
+        if len(self._held) > MAX_HELD_PACKETS or self._newest.timestamp - self._held[0].timestamp > self._max_held:
+            self._trim()
+
+    def _jumped(self, packet: RtpPacket, now: float) -> bool:
+        """The sender began anew: sequence numbers far away, or timestamps that do not fit the time that passed."""
+        if self._newest is None:
+            return False
+        newest = self._newest.packet
+        step = sequence_difference(packet.sequence_number, newest.sequence_number)
+        if step > MAX_DROPOUT or step < -MAX_MISORDER:
+            return True
+        elapsed = timestamp_difference(packet.timestamp, newest.timestamp) / self._clock_rate
+        return step > 0 and abs(elapsed - (now - self._newest_arrival)) > MAX_TIMELINE_JUMP
+
+    def _unwrap(self, packet: RtpPacket) -> _Held:
+        if self._newest is None:
+            return _Held(packet.sequence_number, packet.timestamp, packet)
+        newest = self._newest
+        return _Held(
+            newest.sequence + sequence_difference(packet.sequence_number, newest.packet.sequence_number),
+            newest.timestamp + timestamp_difference(packet.timestamp, newest.packet.timestamp),
+            packet,
+        )
+
+    def _is_new(self, held: _Held) -> bool:
+        ahead = 0 if self._newest is None else held.sequence - self._newest.sequence
+        if ahead > 0:
+            self._seen = (self._seen << ahead if ahead < 128 else 0) & _SEEN | 1
+            return True
+        bit = 1 << -ahead
+        if self._seen & bit:
+            return False
+        self._seen |= bit
+        return True
+
+    def get(self, now: float) -> Playout: ...
+
+
+# Same bounds as the reception statistics, which decide first (RFC 3550 A.1).
+MAX_DROPOUT = 3000
+MAX_MISORDER = 100
+MAX_HELD_PACKETS = 128
+MAX_HELD_MS = 500  # beyond this the oldest sound is thrown away down to the delay
+MAX_TIMELINE_JUMP = 1.0  # seconds by which timestamps and arrivals may disagree before the timeline begins anew
+MAX_CONCEALED_MS = 120  # after that nothing sensible is left to repeat
+LATE_RUN = 5  # packets late in a row: the network's delay grew for good, begin anew
+CENTRE_WINDOW = 50  # gets over which the depth is averaged before one frame is dropped or inserted
+_SEEN = (1 << 128) - 1
+
+
+@dataclass(slots=True)
+class _Held:
+    """A packet with its numbers unwrapped, so that they compare as integers."""
+
+    sequence: int
+    timestamp: int
+    packet: RtpPacket
+
+    def __lt__(self, other: _Held) -> bool:
+        return self.sequence < other.sequence
+
+
+class FixedJitterBuffer:
+    """Holds the first packet of a stretch of speech for `delay_ms`, then plays one packet for each `get`.
+
+    `_due` is the timestamp that plays next; None while a stretch has not begun. It moves by one packet for each get,
+    whether the packet was there or not, so lost and late packets do not change the delay. The average depth is brought
+    back to the delay by one frame at a time, which is how clock drift and an unlucky first packet are absorbed.
+    Feed it with what `ReceptionStatistics.received` let through.
+    """
+
+    def __init__(self, clock_rate: int, frame_timestamp_units: int, delay_ms: int = 60) -> None:
+        """`clock_rate` in Hz; `frame_timestamp_units` is the output's frame, and the packet's span until it is seen.
+
+        A peer may send packets of another span than was agreed: then call `get` whenever the output has used up
+        what the last answer gave.
+        """
+        self._clock_rate = clock_rate
+        self._frame = frame_timestamp_units
+        self._span = frame_timestamp_units  # of a packet
+        self._delay = delay_ms * clock_rate // 1000
+        self._delay_seconds = delay_ms / 1000
+        self._max_held = max(MAX_HELD_MS * clock_rate // 1000, 2 * self._delay)
+        self._max_concealed = MAX_CONCEALED_MS * clock_rate // 1000
+        self.late = 0
+        self.duplicates = 0
+        self.dropped = 0
+        self.inserted = 0
+        self.concealed = 0
+        self._ssrc: int | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        """Forgets the timeline, not the counts."""
+        self._held: list[_Held] = []
+        self._due: int | None = None
+        self._newest: _Held | None = None
+        self._newest_arrival = 0.0
+        self._begin_at = 0.0
+        self._taken: int | None = None  # sequence of the last packet played or thrown away
+        self._seen = 0  # bit n: the packet n before the newest was received
+        self._missing_run = 0  # timestamp units answered with Missing since the last frame
+        self._late_run = 0
+        self._clear_depths()
+
+    @property
+    def depth_ms(self) -> float:
+        """Sound held back at present."""
+        if self._newest is None or not self._held:
+            return 0.0
+        start = self._held[0].timestamp if self._due is None else self._due
+        return max(0, self._newest.timestamp + self._span - start) * 1000 / self._clock_rate
+
+    def put(self, packet: RtpPacket, now: float) -> None:
+        """Takes a packet that arrived at `now`. Never raises, never holds more than MAX_HELD_PACKETS."""
+        if packet.ssrc != self._ssrc or self._jumped(packet, now):
+            self.dropped += len(self._held)
+            self._ssrc = packet.ssrc
+            self._restart()
+        held = self._unwrap(packet)
+        if not self._is_new(held):
+            self.duplicates += 1
+            return
+        if self._newest is None or held.sequence > self._newest.sequence:
+            self._newest, self._newest_arrival = held, now
+        if self._taken is not None and held.sequence <= self._taken:
+            self.late += 1  # its successor has been played
+            return
+        # Half a packet of tolerance: some senders' timestamps are not exact.
+        if self._due is not None and held.timestamp < self._due - self._span // 2:
+            self.late += 1
+            self._late_run += 1
+            if self._late_run < LATE_RUN:
+                return
+            self._due = None  # a new, later timeline begins with this packet
+        self._late_run = 0
         if self._due is None and not self._held:
             self._begin_at = now + self._delay_seconds
         insort(self._held, held)

@@ -116,6 +116,8 @@ class SrtpReceiver:
     def __init__(self, suite: CryptoSuite, material: SecretBytes) -> None:
         """`material` is master key ‖ master salt. Raises LocalProtocolError unless its length is the suite's."""
         self._session = _session(suite, material, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        # Where the word with the E bit ends: in AEAD suites the tag stands before it (RFC 7714 §9.2), else behind.
+        self._index_end = 0 if suite.name.startswith("AEAD_") else suite.srtcp_tag_length
         self._ssrcs: set[bytes] = set()
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
@@ -133,13 +135,19 @@ class SrtpReceiver:
         return opened
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
-        """The authentic compound RTCP packet inside (RFC 3711 §3.4). Raises as `unprotect_rtp` does."""
+        """The authentic compound RTCP packet inside (RFC 3711 §3.4).
+
+        Raises as `unprotect_rtp` does, and RemoteProtocolError for SRTCP that is authentic but was not encrypted.
+        """
         ssrc = packet[4:8]
         self._admit(packet, ssrc)
         try:
             opened = self._session.unprotect_rtcp(packet)
         except pylibsrtp.Error as error:
             raise _typed(error) from None
+        # libsrtp itself minds the E bit with AES-CM only. UNENCRYPTED_SRTCP is never negotiated (RFC 4568 §6.3.2).
+        if not packet[len(packet) - self._index_end - 4] & 0x80:
+            raise RemoteProtocolError("SRTCP without encryption")
         self._ssrcs.add(ssrc)
         return opened
 

@@ -7,6 +7,7 @@ rules are in `flow_keeper.py` and `registration.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sip.digest import ChallengeUnsupported, CredentialsRejected, DigestAuthenticator
@@ -43,6 +44,19 @@ class AccountSession:
         self.registration = Registration(host, account, self._registration_changed)
         self._digest = DigestAuthenticator(host.token_bytes)
         self._last: RegistrationChanged | None = None
+
+    def takes(self, account: Account) -> bool:
+        """Takes over what concerns new calls only (media policy, codecs, name); False if the flow must be made anew."""
+        kept = replace(
+            self.account,
+            media_policy=account.media_policy,
+            codecs=account.codecs,
+            display_name=account.display_name,
+        )
+        if kept != account:
+            return False
+        self.account = account
+        return True
 
     # What is asked
 

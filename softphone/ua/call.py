@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from softphone.errors import Failure, FailureKind, SoftphoneError
+from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, NegotiatedMedia, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
@@ -92,13 +93,13 @@ class Call:
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.OPEN_MEDIA: self._open_media,
-            CallStep.INVITE: lambda now: self._client.send(now),
+            CallStep.INVITE: self._invite,
             CallStep.CANCEL_INVITE: self._cancel_invite,
             CallStep.ESTABLISH: self._establish,
             CallStep.HANG_UP_REFUSED: self._hang_up_refused,
             CallStep.ASK_CONSENT: self._ask_consent,
             CallStep.OFFER_REDIRECT: self._offer_redirect,
-            CallStep.FOLLOW_REDIRECT: lambda now: self._client.follow(now),
+            CallStep.FOLLOW_REDIRECT: self._follow_redirect,
             CallStep.ACCEPT: self._accept,
             CallStep.SEND_EARLY: self._send_early,
             CallStep.DECLINE: lambda now: self._server.respond(self._decline_status, now),
@@ -116,10 +117,17 @@ class Call:
 
     @classmethod
     def outgoing(
-        cls, host: Host, account: Account, call_id: CallId, target: SipUri, session: OfferAnswerSession, now: float
+        cls,
+        host: Host,
+        account: Account,
+        call_id: CallId,
+        target: SipUri,
+        session: OfferAnswerSession,
+        policy: MediaPolicy,
+        now: float,
     ) -> Call:
         call = cls(host, account, call_id, Party(str(target)), session, now)
-        call.client = InviteClient(host, account, call, session, target)
+        call.client = InviteClient(host, account, call, session, policy, target)
         return call
 
     @classmethod
@@ -240,7 +248,10 @@ class Call:
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
         self.media.opened = opened
-        self.session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port)
+        if self.client is not None:
+            self.client.media_opened(opened)
+        else:
+            self.session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port)
         self.trigger(CallTrigger.MEDIA_READY, now)
 
     def media_failed(self, failure: Failure, now: float) -> None:
@@ -341,6 +352,12 @@ class Call:
             return
         self._host.emit(OpenMedia(self.media.id, flow.id))
 
+    def _invite(self, now: float) -> None:
+        self._client.send(now)
+
+    def _follow_redirect(self, now: float) -> None:
+        self._client.follow(now)
+
     def _cancel_invite(self, now: float) -> None:
         self._deadline = now + CANCEL_PATIENCE
         self._client.cancel(now)
@@ -405,7 +422,7 @@ class Call:
         self._run(self.session.negotiated)
 
     def _answer_body(self) -> bytes:
-        """Our SDP for 183 and 2xx: the answer, the same in both, or our offer to an INVITE without one (RFC 3261 §13.2.1)."""
+        """Our SDP for 183 and 2xx: the answer, or our offer to an INVITE without one (RFC 3261 §13.2.1)."""
         if self._sdp is None:
             self._sdp = self.session.create_answer() if self._server.request.body else self.session.create_offer()
         return self._sdp

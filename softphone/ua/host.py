@@ -1,4 +1,4 @@
-"""What the machines inside the user agent may ask of it: send, answer, emit. A narrow door, so that they stay testable."""
+"""What the machines inside the user agent may ask of it: send, answer, emit. A narrow door for their tests."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class Host(Protocol):
         ...
 
     def answer_challenge(self, account_id: AccountId, request: Request, response: Response) -> Request:
-        """The request once more with credentials for a 401 or 407. Raises OperationFailed with an authentication kind."""
+        """The request with credentials for a 401 or 407. Raises OperationFailed of an authentication kind."""
         ...
 
     def emit(self, item: Action | Event) -> None: ...
 
 
 def token(token_bytes: TokenBytes, octets: int = 8) -> str:
-    """A random identifier for tags, Call-IDs and media ids; 64 bits unless asked otherwise (RFC 3261 §19.3 wants 32)."""
+    """A random identifier for tags, Call-IDs, media ids; 64 bits by default (RFC 3261 §19.3 wants 32)."""
     return token_bytes(octets).hex()
 
 
@@ -78,3 +78,11 @@ def contact_value(account: Account, flow: OpenedFlow) -> str:
     host, _, port = flow.sent_by.rpartition(":")
     uri = SipUri("sip", host.strip("[]"), user=account.user or None, port=int(port), parameters=(("transport", "tls"),))
     return f"<{uri}>"
+
+
+def credentials_of(request: Request | None) -> tuple[tuple[str, str], ...]:
+    """The credentials an INVITE was sent with: its ACK carries the same (RFC 3261 §22.1)."""
+    if request is None:
+        return ()
+    names = ("Authorization", "Proxy-Authorization")
+    return tuple((name, value) for name in names for value in request.headers.get_all(name))

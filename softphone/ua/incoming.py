@@ -111,8 +111,6 @@ class IncomingRequests:
 
     def _outside_dialog(self, account: Account, key: str, request: Request, now: float) -> None:
         answer = self._rules.intercept(request, now)
-        if answer is None and self._agent.is_merged(request, key):
-            answer = response_to(request, 482)
         if answer is None:
             answer = next((refusal for check in OUT_OF_DIALOG_CHECKS if (refusal := check(request)) is not None), None)
         if answer is None and not self._rules.serves(account, request.uri):

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError, SoftphoneError, TransportFailed
-from softphone.policy.media import MediaEncryption
+from softphone.policy.media import MediaEncryption, MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia, Rejection
-from softphone.sdp.offer_answer import OfferAnswerSession, OfferAnswerState
+from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import Star, cseq, parse_contacts, parse_content_type, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import Account
 from softphone.ua.call_table import CallTrigger
-from softphone.ua.host import Host, contact_value, token
+from softphone.ua.host import Host, contact_value, credentials_of, token
+from softphone.ua.inputs import MediaOpened
+from softphone.ua.new_session import new_offer_answer
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, with_next_cseq
 
@@ -33,7 +35,7 @@ class Fork:
 
     dialog: Dialog
     session: OfferAnswerSession
-    answered: bool = False  # an SDP answer was seen (183 or 2xx)
+    answer: NegotiatedMedia | ConsentNeeded | Rejection | None = None  # of its 183 or 2xx
     ack: Request | None = None
 
 
@@ -49,11 +51,19 @@ class InviteOwner(Protocol):
 
 class InviteClient:
     def __init__(
-        self, host: Host, account: Account, owner: InviteOwner, session: OfferAnswerSession, target: SipUri
+        self,
+        host: Host,
+        account: Account,
+        owner: InviteOwner,
+        session: OfferAnswerSession,
+        policy: MediaPolicy,
+        target: SipUri,
     ) -> None:
+        self._policy = policy
         self._host, self._account, self._owner = host, account, owner
         self._session = session
         self.target: Uri = target
+        self._local_address = ("", 0, 0)
         self._call_id = token(host.token_bytes, 12)
         self._from_tag = token(host.token_bytes)
         self._cseq = int.from_bytes(host.token_bytes(2), "big") + 1
@@ -71,6 +81,10 @@ class InviteClient:
     @property
     def call_id(self) -> str:
         return self._call_id
+
+    def media_opened(self, opened: MediaOpened) -> None:
+        self._local_address = (opened.address, opened.rtp_port, opened.rtcp_port)
+        self._session.set_local_address(*self._local_address)
 
     def send(self, now: float) -> None:
         flow = self._host.flow(self._account.id)
@@ -98,7 +112,8 @@ class InviteClient:
         """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
         assert self.redirect is not None
         self.target, self.redirect = self.redirect, None
-        self._session.cancel_offer()
+        self._session = new_offer_answer(self._account, self._policy, self._host.token_bytes)
+        self._session.set_local_address(*self._local_address)
         self._forks.clear()
         self._challenges = 0
         self.send(now)
@@ -127,8 +142,8 @@ class InviteClient:
                 self._redirected(response, now)
             case _:
                 self.status = response.status
-                strict = self._account_offers_only_srtp()
-                self._fail(call_failure(response, offered_srtp_only=strict), CallTrigger.REJECTED, now)
+                failure = call_failure(response, offered_srtp_only=self._policy.encryption is MediaEncryption.MANDATORY)
+                self._fail(failure, CallTrigger.REJECTED, now)
 
     def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
         if branch != self._branch:
@@ -138,9 +153,6 @@ class InviteClient:
         self._fail(flow_lost("during the call's set-up") if lost else no_answer("the call"), CallTrigger.FAILED, now)
 
     # Within
-
-    def _account_offers_only_srtp(self) -> bool:
-        return self._session.policy.encryption is MediaEncryption.MANDATORY
 
     def _transmit(self, request: Request, now: float) -> None:
         self._sent = request
@@ -191,7 +203,9 @@ class InviteClient:
             return None
         fork = self._forks.get(tag)
         if fork is None and len(self._forks) < MAX_FORKS:
-            fork = Fork(Dialog.from_response(self._sent, response), self._session.forked())
+            # The first dialog has the session of the offer itself; only further ones share its send key.
+            session = self._session.forked() if self._forks else self._session
+            fork = Fork(Dialog.from_response(self._sent, response), session)
             self._forks[tag] = fork
         return fork
 
@@ -200,17 +214,12 @@ class InviteClient:
         fork = self._fork(response)
         if response.status == 180:
             self._owner.ringing(now)
-        if fork is None or fork.answered or not _has_sdp(response):
+        if fork is None or fork.answer is not None or not _has_sdp(response):
             return
-        result = fork.session.receive_answer(response.body)
-        fork.answered = True
+        fork.answer = fork.session.receive_answer(response.body)
         # No early media in clear under "ask", none at all that we would refuse: the 2xx decides.
-        if isinstance(result, NegotiatedMedia):
-            self._owner.early_media(fork, result, now)
-        elif isinstance(result, ConsentNeeded):
-            self.consent = result
-        else:
-            self.failure = result.failure
+        if isinstance(fork.answer, NegotiatedMedia):
+            self._owner.early_media(fork, fork.answer, now)
 
     def _success(self, response: Response, now: float) -> None:
         fork = self._fork(response)
@@ -239,32 +248,28 @@ class InviteClient:
 
     def _acknowledge(self, fork: Fork, response: Response) -> None:
         fork.dialog.confirm(response)
-        fork.ack = fork.dialog.ack(cseq(response).number)
+        fork.ack = fork.dialog.ack(cseq(response).number, headers=credentials_of(self._sent))
         self._host.send_ack(self._account.id, fork.ack)
 
     def _judge(self, fork: Fork, response: Response) -> CallTrigger:
-        if fork.session.state is OfferAnswerState.HAVE_LOCAL_OFFER and not fork.answered:
-            if not _has_sdp(response):
+        """What the answer comes to: that of the 2xx, else that of this fork's 183 (RFC 3261 §13.2.1)."""
+        if _has_sdp(response):
+            fork.answer = fork.session.receive_answer(response.body)
+        match fork.answer:
+            case NegotiatedMedia():
+                return CallTrigger.AGREED
+            case ConsentNeeded():
+                self.consent = fork.answer
+                return CallTrigger.CONSENT_NEEDED
+            case Rejection(failure=failure):
+                self.failure = failure
+            case None:
                 self.failure = Failure(
                     FailureKind.NOT_ACCEPTABLE,
                     "The other side answered without saying where its voice goes (no SDP).",
                     "Report it with a trace to whoever runs the server.",
                 )
-                return CallTrigger.REFUSED
-            result = fork.session.receive_answer(response.body)
-            fork.answered = True
-            match result:
-                case NegotiatedMedia():
-                    return CallTrigger.AGREED
-                case ConsentNeeded():
-                    self.consent = result
-                    return CallTrigger.CONSENT_NEEDED
-                case Rejection():
-                    self.failure = result.failure
-                    return CallTrigger.REFUSED
-        if fork.session.negotiated is not None:
-            return CallTrigger.AGREED
-        return CallTrigger.CONSENT_NEEDED if self.consent is not None else CallTrigger.REFUSED
+        return CallTrigger.REFUSED
 
     def _late_success(self, response: Response, now: float) -> None:
         """A 2xx for an INVITE that we have followed up with credentials or a redirection: acknowledge and end it."""

@@ -180,7 +180,7 @@ class Registration:
     def _granted(self, now: float) -> None:
         assert self.expires is not None
         self._back_off.reset()
-        # Refreshed early enough for two more attempts: ten minutes before the end of long grants, half-way of short ones.
+        # Early enough for more attempts: ten minutes before the end of long grants, half-way of short ones.
         self._deadline = now + (self.expires - 600 if self.expires > 1200 else self.expires / 2)
         self._changed(None, None, now)
 

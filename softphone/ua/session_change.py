@@ -19,10 +19,10 @@ from softphone.sip.message import Request, Response
 from softphone.sip.state_table import StateTable, every
 from softphone.ua.account import Account
 from softphone.ua.backoff import random_fraction
-from softphone.ua.host import Host, contact_value
+from softphone.ua.host import Host, contact_value, credentials_of
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
-from softphone.ua.responses import response_to, warning_399, with_next_cseq
+from softphone.ua.responses import ALLOW, response_to, warning_399, with_next_cseq
 
 MAX_CHALLENGES = 3
 
@@ -109,6 +109,7 @@ class SessionChange:
         self._agreed = Direction.SENDRECV  # what we had asked for in the exchange that is in force
         self._failure: Failure | None = None
         self._request: Request | None = None
+        self._sent: Request | None = None  # with credentials
         self._branch: str | None = None
         self._challenges = 0
         self._acks: dict[int, Request] = {}  # by CSeq, for retransmitted 2xx
@@ -159,11 +160,15 @@ class SessionChange:
         self._offered = self.wanted
         self._challenges = 0
         self._request = self._dialog.request(
-            "INVITE", contact=contact_value(self._account, flow), body=self._session.create_offer(self.wanted)
+            "INVITE",
+            contact=contact_value(self._account, flow),
+            headers=(("Allow", ALLOW), ("Content-Type", "application/sdp")),
+            body=self._session.create_offer(self.wanted),
         )
         self._send(self._host.authorize(self._account.id, self._request), now)
 
     def _send(self, request: Request, now: float) -> None:
+        self._sent = request
         self._branch = self._host.send_request(self._account.id, request, self, now)
 
     def response(self, branch: str, response: Response, now: float) -> None:
@@ -201,7 +206,7 @@ class SessionChange:
             self._host.send_ack(self._account.id, self._acks[number])
             return
         self._dialog.refresh_target(response)
-        ack = self._dialog.ack(number)
+        ack = self._dialog.ack(number, headers=credentials_of(self._sent))
         self._acks = {number: ack}  # only the latest can be asked for again
         self._host.send_ack(self._account.id, ack)
         if branch != self._branch:

@@ -1,4 +1,4 @@
-"""The user agent: commands and inputs in, actions and events out (RFC 3261 §8; architecture.md "contract of a machine").
+"""The user agent: commands and inputs in, actions and events out (RFC 3261 §8).
 
 Owns: which account, call or transaction each input belongs to. Pure: time is an argument, randomness is injected, bytes
 are values. What each machine does is in its own file.
@@ -55,7 +55,7 @@ from softphone.ua.commands import (
 from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.events import CallEnded, CallNotice, CallSecured, CallStarted, DigitPressed, EndedBy, Event, Party
 from softphone.ua.events import CallReported as CallReportedEvent
-from softphone.ua.host import OpenedFlow, ResponseHandler, TokenBytes, token
+from softphone.ua.host import OpenedFlow, ResponseHandler, TokenBytes
 from softphone.ua.incoming import IncomingRequests
 from softphone.ua.inputs import (
     BytesReceived,
@@ -158,7 +158,8 @@ class UserAgent:
     @property
     def quiet(self) -> bool:
         """After Shutdown: nothing is left to be sent or heard."""
-        return not self.calls and all(session.unregistered for session in self._accounts.values())
+        registered = any(not session.unregistered for session in self._accounts.values())
+        return self._shutting_down and not self.calls and not registered
 
     # Host
 
@@ -203,13 +204,13 @@ class UserAgent:
         session = self._session_of_flow(flow_id)
         return session.account if session is not None else None
 
-    def is_merged(self, request: Request, key: str) -> bool:
-        return self._layer.is_merged(request, key)
-
     # Accounts
 
     def _add_account(self, account: Account, now: float) -> None:
-        if account.id in self._accounts:
+        known = self._accounts.get(account.id)
+        if known is not None and known.takes(account):
+            return
+        if known is not None:
             self._remove_account(account.id, now)
         session = AccountSession(self, account, self._flow_ready, self._flow_failed)
         self._accounts[account.id] = session
@@ -366,7 +367,7 @@ class UserAgent:
             return
         policy = self.rules.media_policy(session.account, target)
         offer_answer = new_offer_answer(session.account, policy, self.token_bytes)
-        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, now)
+        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now)
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote))
         if session.keeper.flow is not None:
@@ -445,7 +446,7 @@ class UserAgent:
         self._pump(now)
         for call_id in [call_id for call_id, call in self.calls.items() if call.over]:
             del self.calls[call_id]
-        if self._shutting_down and self.quiet:
+        if self.quiet:
             for session in self._accounts.values():
                 session.disconnect(now)
 

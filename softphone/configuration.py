@@ -1,0 +1,77 @@
+"""From settings to what the core may do: accounts with their policies, TLS settings. Nothing is weakened on the way.
+
+Owns: the one place where settings become policy values. A combination that policy forbids is a failure with a remedy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.policy.media import MediaPolicy, effective_media_policy
+from softphone.policy.origin import Origin
+from softphone.policy.secret import Secret
+from softphone.policy.tls import TlsSettings
+from softphone.storage.settings import AccountSettings, MediaSection, Settings, TlsSection
+from softphone.ua.account import Account, ServerTarget
+
+
+def media_policy(media: MediaSection, origin: Origin = Origin.USER) -> MediaPolicy:
+    """Raises OperationFailed when the connection profile does not permit the value."""
+    policy = effective_media_policy(
+        encryption=media.encryption,
+        profile=media.connection_profile,
+        unencrypted_peer=media.unencrypted_peer,
+        key_exchange=media.key_exchange,
+        offered_suites=media.srtp_suites,
+        accepted_suites=media.accepted_suites,
+        origin=origin,
+    )
+    if isinstance(policy, Failure):
+        raise OperationFailed(policy)
+    return policy
+
+
+def server_target(text: str) -> ServerTarget:
+    """ "host", "host:port", "[v6]:port". Raises OperationFailed(USAGE)."""
+    host, port_text = text.strip(), ""
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        port_text = rest.removeprefix(":")
+    elif host.count(":") == 1:
+        host, _, port_text = host.partition(":")
+    bad_port = bool(port_text) and not (port_text.isdigit() and 0 < int(port_text) < 65536)
+    if not host or bad_port or any(c.isspace() or c in "/@<>\"'" for c in host):
+        raise OperationFailed(
+            Failure(FailureKind.USAGE, f"“{text}” is not a server address.", "Write it as host or host:port.")
+        )
+    return ServerTarget(host, int(port_text) if port_text else None)
+
+
+def account(settings: Settings, chosen: AccountSettings, password: Secret | None) -> Account:
+    return Account(
+        id=chosen.name,
+        user=chosen.user,
+        domain=chosen.domain,
+        server=server_target(chosen.server or chosen.domain),
+        auth_user=chosen.auth_user,
+        display_name=chosen.display_name,
+        password=password,
+        media_policy=media_policy(settings.media),
+        codecs=settings.media.codecs,
+        register=chosen.register,
+        expires=chosen.expires,
+    )
+
+
+def tls_settings(tls: TlsSection, client_key_password: Secret | None = None) -> TlsSettings:
+    return TlsSettings(
+        profile=tls.profile,
+        ca_files=tuple(str(Path(name).expanduser()) for name in tls.ca_files),
+        client_certificate=tls.client_certificate,
+        client_key=tls.client_key,
+        client_key_password=client_key_password,
+        pins=tls.pins,
+        expected_name=tls.expected_name,
+        strict_identity=tls.strict_identity,
+    )

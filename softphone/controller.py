@@ -1,0 +1,295 @@
+"""The facade that front ends talk to: commands in, events and the frozen AppState out.
+
+Owns: which command is the user agent's and which the program's (signing in, settings, devices), and the one AppState.
+Runs on the engine's loop. A window or a script in another process has a proxy with the same three methods.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from softphone import configuration
+from softphone.engine import clock
+from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.messages import (
+    AccountForgotten,
+    AccountKnown,
+    AnyCommand,
+    AnyEvent,
+    AppCommand,
+    AudioDeviceView,
+    ChangeMediaSettings,
+    ChooseDevices,
+    DevicesChanged,
+    EngineEnding,
+    MediaSettings,
+    Noticed,
+    PinCertificate,
+    Quit,
+    RaiseWindow,
+    SettingsChanged,
+    SettingsView,
+    SignIn,
+    SignOut,
+    WindowRaised,
+)
+from softphone.policy.origin import Origin
+from softphone.policy.secret import Secret
+from softphone.policy.tls import TlsSettings
+from softphone.state import AppState, reduce
+from softphone.storage.secrets import PasswordStore
+from softphone.storage.settings import AccountSettings, Settings, SettingsFile
+from softphone.ua.account import AccountId
+from softphone.ua.commands import AddAccount, Command, RemoveAccount
+from softphone.ua.events import RegistrationChanged, RegistrationState
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[AnyEvent, AppState], None]
+
+
+class Phone(Protocol):
+    """What every front end sees, in the engine's process or at the other end of the link."""
+
+    @property
+    def state(self) -> AppState: ...
+
+    def submit(self, command: AnyCommand) -> None: ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(event, state after it)`; returns the call that ends it."""
+        ...
+
+
+class Controller:
+    """Implements Phone next to the engine."""
+
+    def __init__(
+        self,
+        *,
+        settings_file: SettingsFile | None,
+        passwords: PasswordStore | None,
+        list_devices: Callable[[], tuple[AudioDeviceView, ...]],
+        quit_engine: Callable[[], None],
+    ) -> None:
+        """Without a settings file nothing is loaded or saved (a script's own engine)."""
+        self._file, self._passwords = settings_file, passwords
+        self._list_devices, self._quit_engine = list_devices, quit_engine
+        self._submit: Callable[[Command], None] = _not_connected
+        self._listeners: list[Listener] = []
+        self._state = AppState()
+        self._settings = Settings()
+        self._problem: Failure | None = None
+        self._session_passwords: dict[AccountId, Secret] = {}  # typed or read in this run
+
+    def connect(self, submit: Callable[[Command], None]) -> None:
+        """Where the user agent's commands go; the composition root ties the two together."""
+        self._submit = submit
+
+    @property
+    def state(self) -> AppState:
+        return self._state
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def publish(self, event: AnyEvent) -> None:
+        self._state = reduce(self._state, event, clock.now())
+        for listener in list(self._listeners):
+            try:
+                listener(event, self._state)
+            except Exception:  # a front end's fault must not end a call
+                log.exception("a listener failed")
+
+    # At the start
+
+    def load(self) -> None:
+        """Settings, devices, and every account of the settings file, registered with its password from the keyring."""
+        if self._file is not None:
+            try:
+                self._settings = self._file.load()
+            except OperationFailed as error:
+                self._problem = error.failure
+                self.publish(Noticed(error.failure))
+        self._publish_settings()
+        self.publish(DevicesChanged(self._list_devices()))
+        for account in self._settings.accounts:
+            self._start_account(account, self._password_of(account))
+
+    def use(self, settings: Settings, passwords: dict[str, Secret]) -> None:
+        """A script's settings, not saved anywhere."""
+        self._settings = settings
+        self._publish_settings()
+        for account in settings.accounts:
+            self._start_account(account, passwords.get(account.name))
+
+    def tls_settings(self, account_id: AccountId) -> TlsSettings:
+        del account_id  # one TLS section for all accounts until accounts bring their own
+        return configuration.tls_settings(self._settings.tls)
+
+    # Commands
+
+    def submit(self, command: AnyCommand) -> None:
+        if not isinstance(command, AppCommand):
+            self._submit(command)
+            return
+        try:
+            self._app_command(command)
+        except OperationFailed as error:
+            self.publish(Noticed(error.failure))
+
+    def _app_command(self, command: AppCommand) -> None:
+        match command:
+            case SignIn():
+                self._sign_in(command)
+            case SignOut(account_id=account_id):
+                self._sign_out(account_id)
+            case ChangeMediaSettings(settings=media):
+                self._change_media(media)
+            case ChooseDevices(microphone=microphone, speaker=speaker):
+                audio = replace(self._settings.audio, microphone=microphone, speaker=speaker)
+                self._save(replace(self._settings, audio=audio))
+            case PinCertificate(account_id=account_id, sha256=sha256):
+                self._pin(account_id, sha256)
+            case Quit():
+                self.publish(EngineEnding())
+                self._quit_engine()
+            case RaiseWindow(dial=dial):
+                self.publish(WindowRaised(dial))
+
+    def _sign_in(self, command: SignIn) -> None:
+        account = AccountSettings(
+            name=command.account_id,
+            user=command.user,
+            domain=command.domain,
+            server=command.server,
+            auth_user=command.auth_user,
+            display_name=command.display_name,
+        )
+        configuration.account(self._settings, account, None)  # refuses what cannot be used, before anything is saved
+        tls = self._settings.tls
+        added = tuple(name for name in command.ca_files if name not in tls.ca_files)
+        self._save(
+            replace(
+                self._settings,
+                tls=replace(tls, ca_files=(*tls.ca_files, *added)),
+                accounts=(*(a for a in self._settings.accounts if a.name != account.name), account),
+            )
+        )
+        if command.remember_password and self._passwords is not None:
+            try:
+                self._passwords.set(_keyring_name(account), command.password)
+            except OperationFailed as error:  # signed in all the same, and the person knows why it is not remembered
+                self.publish(Noticed(error.failure))
+        self._start_account(account, command.password)
+
+    def _sign_out(self, account_id: AccountId) -> None:
+        account = next((a for a in self._settings.accounts if a.name == account_id), None)
+        if account is None:
+            return
+        self._submit(RemoveAccount(account_id))
+        self.publish(AccountForgotten(account_id))
+        self._save(replace(self._settings, accounts=tuple(a for a in self._settings.accounts if a is not account)))
+        if self._passwords is not None:
+            self._passwords.delete(_keyring_name(account))
+
+    def _change_media(self, media: MediaSettings) -> None:
+        section = replace(
+            self._settings.media,
+            encryption=media.encryption,
+            connection_profile=media.profile,
+            unencrypted_peer=media.unencrypted_peer,
+        )
+        try:
+            configuration.media_policy(section)
+        except OperationFailed:
+            self._publish_settings()  # so that a pane shows again what is in force
+            raise
+        self._save(replace(self._settings, media=section))
+        for account in self._settings.accounts:
+            self._start_account(account, self._password_of(account))
+
+    def _pin(self, account_id: AccountId, sha256: str) -> None:
+        tls = self._settings.tls
+        pin = sha256.replace(":", "").lower()
+        self._save(replace(self._settings, tls=replace(tls, pins=(*(p for p in tls.pins if p != pin), pin))))
+        account = next((a for a in self._settings.accounts if a.name == account_id), None)
+        if account is not None:
+            self._start_account(account, self._password_of(account))
+
+    # Within
+
+    def _start_account(self, chosen: AccountSettings, password: Secret | None) -> None:
+        known = AccountKnown(
+            chosen.name, f"sip:{chosen.user}@{chosen.domain}", chosen.display_name, chosen.server or chosen.domain
+        )
+        self.publish(known)
+        try:
+            account = configuration.account(self._settings, chosen, password)
+        except OperationFailed as error:
+            self.publish(RegistrationChanged(chosen.name, RegistrationState.FAILED, failure=error.failure))
+            return
+        if password is not None:
+            self._session_passwords[chosen.name] = password
+        self._submit(AddAccount(account))
+
+    def _password_of(self, account: AccountSettings) -> Secret | None:
+        held = self._session_passwords.get(account.name)
+        if held is not None or self._passwords is None:
+            return held
+        try:
+            return self._passwords.get(_keyring_name(account))
+        except OperationFailed as error:
+            self.publish(Noticed(error.failure))
+            return None
+
+    def _save(self, settings: Settings) -> None:
+        """In force only once it is saved: what the file says is what the program does."""
+        if self._problem is not None:
+            raise OperationFailed(self._problem)
+        if self._file is not None:
+            try:
+                self._file.save(settings)
+            except OSError as error:
+                raise OperationFailed(
+                    Failure(
+                        FailureKind.STORAGE,
+                        f"The settings could not be saved: {error.strerror}.",
+                        "Check the disk and the folder's permissions.",
+                    )
+                ) from error
+        self._settings = settings
+        self._publish_settings()
+
+    def _publish_settings(self) -> None:
+        media, audio = self._settings.media, self._settings.audio
+        self.publish(
+            SettingsChanged(
+                SettingsView(
+                    media=MediaSettings(media.encryption, media.connection_profile, media.unencrypted_peer),
+                    media_origin=Origin.USER,
+                    tls_profile=self._settings.tls.profile,
+                    ca_files=self._settings.tls.ca_files,
+                    microphone=audio.microphone,
+                    speaker=audio.speaker,
+                    settings_file=str(self._file.path) if self._file is not None else "",
+                    problem=self._problem,
+                )
+            )
+        )
+
+
+def _keyring_name(account: AccountSettings) -> str:
+    return f"{account.user}@{account.domain}"
+
+
+def _not_connected(command: Command) -> None:
+    raise RuntimeError(f"no engine is connected for {type(command).__name__}")

@@ -1,0 +1,250 @@
+"""The thin shell round the user agent: handle, drain, perform the actions, publish the events, re-arm one timer.
+
+Owns: the asyncio side of one `UserAgent`: its flows, its media, its timer. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from softphone.engine import clock
+from softphone.engine.audio.backend import AudioEndpoint
+from softphone.engine.connector import FlowOpener
+from softphone.engine.media.media_engine import MediaEngine
+from softphone.engine.tls_flow import TlsFlow
+from softphone.engine.trace import Trace
+from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed
+from softphone.policy.tls import TlsSettings
+from softphone.ua.account import AccountId
+from softphone.ua.actions import (
+    Action,
+    CloseFlow,
+    FlowId,
+    MediaId,
+    OpenFlow,
+    OpenMedia,
+    SendBytes,
+    SendTelephoneEvents,
+    SetMuted,
+    StartMedia,
+    StopMedia,
+    UpdateMedia,
+)
+from softphone.ua.commands import Command, Shutdown
+from softphone.ua.events import Event
+from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaFailed
+from softphone.ua.user_agent import UserAgent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class OpeningFlow:
+    """A flow from OpenFlow on; bytes that overtake FlowOpened wait here."""
+
+    task: asyncio.Task[None] | None = None
+    flow: TlsFlow | None = None
+    early: list[bytes] = field(default_factory=list)
+
+
+class EngineCore:
+    """Lives on one asyncio loop; only `post` may be called from other threads."""
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        *,
+        opener: FlowOpener,
+        tls_settings: Callable[[AccountId], TlsSettings],
+        endpoint: Callable[[MediaId], AudioEndpoint],
+        publish: Callable[[Event], None],
+        trace: Trace | None = None,
+    ) -> None:
+        """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none."""
+        self.agent = agent
+        self._opener = opener
+        self._tls_settings, self._endpoint, self._publish = tls_settings, endpoint, publish
+        self._trace = trace
+        self._loop = asyncio.get_running_loop()
+        self._media = MediaEngine(self.post)
+        self._flows: dict[FlowId, OpeningFlow] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy = False
+        self._closed = False
+        self._quiet = asyncio.Event()  # set once the user agent has nothing left to do after Shutdown
+
+    @property
+    def media(self) -> MediaEngine:
+        return self._media
+
+    def submit(self, command: Command) -> None:
+        self._step(lambda now: self.agent.submit(command, now))
+
+    def post(self, given: Input) -> None:
+        """From any thread: the media's, for one."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.handle, given)
+
+    def handle(self, given: Input) -> None:
+        self._step(lambda now: self.agent.handle(given, now))
+
+    async def close(self, within: float = 5.0) -> None:
+        """Hang up, unregister, close the flows; what a silent server leaves open is dropped after `within` seconds."""
+        if self._closed:
+            return
+        self.submit(Shutdown())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), within)
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        opening = [entry.task for entry in self._flows.values() if entry.task is not None and not entry.task.done()]
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        for entry in self._flows.values():
+            if entry.flow is not None:
+                entry.flow.close()
+        self._flows.clear()
+        await self._loop.run_in_executor(None, self._media.close)
+
+    # The cycle
+
+    def _step(self, work: Callable[[float], None]) -> None:
+        if self._closed:
+            return
+        try:
+            work(clock.now())
+        except LocalProtocolError:
+            # A bug of ours must not end everybody's calls; it is loud in the log and the state stays as it was.
+            log.exception("a machine was asked for what its state forbids")
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._busy:  # a listener of an event gave a command: the loop below will see its outputs
+            return
+        self._busy = True
+        try:
+            while outputs := self.agent.drain():
+                for output in outputs:
+                    if isinstance(output, Action):
+                        self._perform(output)
+                    else:
+                        self._publish(output)
+        finally:
+            self._busy = False
+        if self.agent.quiet:
+            self._quiet.set()
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.agent.next_timer()
+        if deadline is not None and not self._closed:
+            self._timer = self._loop.call_later(max(0.0, deadline - clock.now()), self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._step(self.agent.handle_timer)
+
+    # The actions
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case OpenFlow():
+                entry = OpeningFlow()
+                self._flows[action.flow_id] = entry
+                entry.task = self._loop.create_task(self._open_flow(action, entry))
+            case SendBytes(flow_id=flow_id, data=data):
+                self._send(flow_id, data)
+            case CloseFlow(flow_id=flow_id):
+                self._close_flow(flow_id)
+            case OpenMedia(media_id=media_id, flow_id=flow_id):
+                self._open_media(media_id, flow_id)
+            case StartMedia(media_id=media_id):
+                self._start_media(action)
+            case UpdateMedia(media_id=media_id, media=media):
+                self._media.update(media_id, media)
+            case StopMedia(media_id=media_id):
+                self._media.stop(media_id)
+            case SetMuted(media_id=media_id, muted=muted):
+                self._media.set_muted(media_id, muted)
+            case SendTelephoneEvents(media_id=media_id, digits=digits):
+                self._media.send_digits(media_id, digits)
+            case _:
+                assert_never(action)
+
+    async def _open_flow(self, action: OpenFlow, entry: OpeningFlow) -> None:
+        flow_id = action.flow_id
+
+        def received(data: bytes) -> None:
+            if entry.flow is None:
+                entry.early.append(data)
+            else:
+                self._received(flow_id, data)
+
+        def closed(failure: Failure) -> None:
+            if self._flows.pop(flow_id, None) is not None:
+                self.handle(FlowClosed(flow_id, failure))
+
+        try:
+            flow = await self._opener.open(action, self._tls_settings(action.account_id), received, closed)
+        except OperationFailed as error:
+            closed(error.failure)
+            return
+        if flow_id not in self._flows:  # closed while it was being opened
+            flow.close()
+            return
+        entry.flow = flow
+        self.handle(FlowOpened(flow_id, flow.description))
+        for data in entry.early:
+            self._received(flow_id, data)
+        entry.early.clear()
+
+    def _received(self, flow_id: FlowId, data: bytes) -> None:
+        if self._trace is not None:
+            self._trace.received(flow_id, data)
+        self.handle(BytesReceived(flow_id, data))
+
+    def _send(self, flow_id: FlowId, data: bytes) -> None:
+        entry = self._flows.get(flow_id)
+        if entry is not None and entry.flow is not None:
+            if self._trace is not None:
+                self._trace.sent(flow_id, data)
+            entry.flow.send(data)
+
+    def _close_flow(self, flow_id: FlowId) -> None:
+        entry = self._flows.pop(flow_id, None)
+        if entry is None:
+            return
+        if entry.flow is not None:
+            entry.flow.close()
+        elif entry.task is not None:
+            entry.task.cancel()
+
+    def _open_media(self, media_id: MediaId, flow_id: FlowId) -> None:
+        entry = self._flows.get(flow_id)
+        if entry is None or entry.flow is None:
+            failure = Failure(
+                FailureKind.CONNECTION_LOST,
+                "The connection to the server was lost before the call began.",
+                "The phone reconnects by itself; call again when it is registered.",
+            )
+            self.post(MediaFailed(media_id, failure))
+            return
+        self._media.open(media_id, entry.flow.description.local_address)
+
+    def _start_media(self, action: StartMedia) -> None:
+        try:
+            endpoint = self._endpoint(action.media_id)
+        except OperationFailed as error:
+            self.post(MediaFailed(action.media_id, error.failure))
+            return
+        self._media.start(action.media_id, action.media, endpoint)

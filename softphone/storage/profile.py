@@ -1,0 +1,43 @@
+"""Where this program keeps its files: one profile per user, or the one that is named for tests and scripts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APPLICATION = "softphone"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`config` for settings, `state` for the journal and logs, `runtime` for the lock and the link's socket."""
+
+    config: Path
+    state: Path
+    runtime: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "settings.toml"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.state / "open-dialogs.json"
+
+    @property
+    def engine_log(self) -> Path:
+        return self.state / "engine.log"
+
+
+def user_profile() -> Profile:
+    """The user's own; `SOFTPHONE_PROFILE` names another directory that holds all of it."""
+    named = os.environ.get("SOFTPHONE_PROFILE")
+    if named:
+        base = Path(named).absolute()
+        return Profile(base, base, base / "run")
+    dirs = platformdirs.PlatformDirs(APPLICATION, appauthor=False)
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or dirs.user_state_dir
+    return Profile(Path(dirs.user_config_dir), Path(dirs.user_state_dir), Path(runtime) / APPLICATION)

@@ -1,0 +1,192 @@
+"""The settings file: TOML, validated as a whole or refused as a whole, unknown keys kept, written atomically.
+
+Owns: the file's shape and its numbered migrations. A broken file is kept as it is, reported, and never overwritten.
+Holds no secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.policy.media import (
+    DEFAULT_ACCEPTED_SUITES,
+    DEFAULT_SUITES,
+    ConnectionProfile,
+    KeyExchange,
+    MediaEncryption,
+    UnencryptedPeer,
+)
+from softphone.policy.tls import TlsProfile
+
+SETTINGS_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    name: str
+    user: str
+    domain: str
+    server: str = ""  # "host" or "host:port"; "" means the domain
+    auth_user: str = ""
+    display_name: str = ""
+    register: bool = True
+    expires: int = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaSection:
+    encryption: MediaEncryption = MediaEncryption.MANDATORY
+    connection_profile: ConnectionProfile = ConnectionProfile.PUBLIC
+    unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK
+    key_exchange: KeyExchange = KeyExchange.SDES
+    srtp_suites: tuple[str, ...] = DEFAULT_SUITES
+    accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSection:
+    profile: TlsProfile = TlsProfile.GATEWAY
+    ca_files: tuple[str, ...] = ()
+    client_certificate: str = ""
+    client_key: str = ""
+    pins: tuple[str, ...] = ()  # SHA-256 of the server's certificate, hex
+    expected_name: str = ""
+    strict_identity: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSection:
+    microphone: str = ""  # device id; "" follows the system
+    speaker: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    version: int = SETTINGS_VERSION
+    media: MediaSection = field(default_factory=MediaSection)
+    tls: TlsSection = field(default_factory=TlsSection)
+    audio: AudioSection = field(default_factory=AudioSection)
+    accounts: tuple[AccountSettings, ...] = ()
+
+
+# Numbered: migration n turns a document of version n into one of version n + 1.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], None]] = {}
+
+
+def _broken(path: Path, what: str) -> OperationFailed:
+    return OperationFailed(
+        Failure(
+            FailureKind.SETTINGS,
+            f"The settings file {path} cannot be used: {what}.",
+            "Correct the file or move it away; it has been left as it is.",
+        )
+    )
+
+
+class SettingsFile:
+    """One settings file. `load` raises OperationFailed(SETTINGS); after that `save` refuses too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._document: tomlkit.TOMLDocument | None = None
+
+    def load(self) -> Settings:
+        """Defaults if there is no file."""
+        self._document = None
+        try:
+            text = self.path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            self._document = tomlkit.document()
+            return Settings()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _broken(self.path, str(error)) from error
+        try:
+            document = tomlkit.parse(text)
+            plain = document.unwrap()
+            self._migrate(plain)
+            settings = msgspec.convert(plain, Settings)
+        except (TOMLKitError, msgspec.ValidationError) as error:
+            raise _broken(self.path, str(error)) from error
+        names = [account.name for account in settings.accounts]
+        if len(set(names)) != len(names):
+            raise _broken(self.path, "two accounts have the same name")
+        self._document = document
+        return settings
+
+    def _migrate(self, plain: dict[str, Any]) -> None:
+        version = plain.get("version", SETTINGS_VERSION)
+        if not isinstance(version, int) or version > SETTINGS_VERSION:
+            raise _broken(self.path, f"it was written by a newer version of the program (version {version})")
+        for number in range(version, SETTINGS_VERSION):
+            MIGRATIONS[number](plain)
+        plain["version"] = SETTINGS_VERSION
+
+    def save(self, settings: Settings) -> None:
+        """Writes what differs from the defaults or stands in the file already; keys it does not know stay."""
+        if self._document is None:
+            raise _broken(self.path, "it was not read successfully, so nothing is written")
+        document = self._document
+        document["version"] = SETTINGS_VERSION
+        for name in ("media", "tls", "audio"):
+            _merge_section(document, name, getattr(settings, name))
+        _merge_accounts(document, settings.accounts)
+        _write_atomically(self.path, tomlkit.dumps(document))
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def _merge_section(document: tomlkit.TOMLDocument, name: str, section: Any) -> None:
+    values = _plain(section)
+    defaults = _plain(type(section)())
+    existing = document.get(name)
+    table: Any = existing if existing is not None else tomlkit.table()
+    for key, value in values.items():
+        if key in table or value != defaults[key]:
+            table[key] = value
+    if existing is None and len(table):
+        document[name] = table
+
+
+def _merge_accounts(document: tomlkit.TOMLDocument, accounts: tuple[AccountSettings, ...]) -> None:
+    old = {entry.get("name"): entry for entry in document.get("accounts", [])}
+    tables = tomlkit.aot()
+    for account in accounts:
+        defaults = _plain(AccountSettings(name="", user="", domain=""))
+        table = tomlkit.table()
+        table.update(old.get(account.name, {}))
+        for key, value in _plain(account).items():
+            if key in table or value != defaults[key]:
+                table[key] = value
+        tables.append(table)
+    if accounts:
+        document["accounts"] = tables
+    elif "accounts" in document:
+        del document["accounts"]
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """A reader sees the old file or the new one, whole, whatever happens in between."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
