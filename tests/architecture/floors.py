@@ -29,6 +29,7 @@ FLOORS: Mapping[str, int] = {
     "doctor": 4,
     "verify": 4,
     "lab": 4,
+    "configuration": 4,
     "controller": 4,
     "state": 4,
     "ui": 5,

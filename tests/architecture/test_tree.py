@@ -100,6 +100,13 @@ def test_benchmarks_measure_the_versions_that_run() -> None:
     assert pinned("bench.lock") - own <= pinned("dev.lock")
 
 
+def test_the_licence_of_every_locked_package_is_on_record() -> None:
+    record = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").partition("### Licences")[2]
+    words = set(re.findall(r"[a-z0-9-]+", record))
+
+    assert {entry.partition("==")[0] for entry in pinned("run.lock")} - words == set()
+
+
 def test_every_dependency_of_pyproject_is_locked() -> None:
     def normal(requirement: str) -> str:
         return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~;\[]", requirement)[0]).lower()
