@@ -1,7 +1,7 @@
 """The transaction layer of RFC 3261 §17 over flows: which message belongs to which transaction.
 
 Owns: all transactions, their keys and timers; Via (branch, sent-by, received, rport: §18.1.1, §18.2.1, RFC 3581);
-the answers that need no user: 100, 200 and 481 to CANCEL, 400 and 503. Knows neither dialogs
+the answers that need no user: 100, 200 and 481 to CANCEL, 482 to merged requests, 400 and 503. Knows neither dialogs
 nor sockets. Time is an argument, randomness injected.
 
 A transaction belongs to its flow: a message that comes over another flow matches nothing, so that one server can
@@ -24,7 +24,7 @@ from softphone.sip.header_values import (
     top_via,
 )
 from softphone.sip.message import Message, Request, Response
-from softphone.sip.server_transaction import MAGIC_COOKIE, ServerMatch, ServerTransaction, response_to
+from softphone.sip.server_transaction import MAGIC_COOKIE, MergeKey, ServerMatch, ServerTransaction, response_to
 from softphone.sip.timers import Timers
 from softphone.sip.transaction import Transaction
 from softphone.sip.transaction_outputs import (
@@ -118,13 +118,6 @@ class TransactionLayer:
         else:
             transaction.respond(response, now)
 
-    def is_merged(self, request: Request, key: str) -> bool:
-        """Whether the request `key` came by another way too, and is to be answered 482 (RFC 3261 §8.2.2.2)."""
-        if to_addr(request).tag is not None or key not in self._servers:
-            return False
-        merge_key = self._servers[key].merge_key
-        return any(other.merge_key == merge_key for other in self._servers.values() if other.name != key)
-
     def drain(self) -> list[LayerOutput]:
         """What has happened since the last call, in order."""
         outputs, self._outputs = self._outputs, []
@@ -203,6 +196,8 @@ class TransactionLayer:
                 self._receive_cancel(request, invite, flow_id, now)
             case _, ServerTransaction() as known:
                 known.receive_again(now)
+            case _ if self._is_merged(request, flow_id):
+                self._answer(request, flow_id, 482, "Loop Detected")
             case _ if self._is_full(request, flow_id):
                 self._answer(request, flow_id, 503, "Service Unavailable", ("Retry-After", str(RETRY_AFTER)))
             case _:
@@ -223,6 +218,13 @@ class TransactionLayer:
             return
         self._answer(cancel, flow_id, 200, "OK", tag=invite.local_tag)
         invite.receive_cancel(now)
+
+    def _is_merged(self, request: Request, flow_id: str) -> bool:
+        """RFC 3261 §8.2.2.2: the same request came by another way, and is served there."""
+        if to_addr(request).tag is not None:
+            return False
+        merge_key = MergeKey.of(request, flow_id)
+        return any(transaction.merge_key == merge_key for transaction in self._servers.values())
 
     def _is_full(self, request: Request, flow_id: str) -> bool:
         methods = [server.request.method for server in self._servers.values() if server.flow_id == flow_id]
