@@ -49,6 +49,12 @@ class TlsRole(Protocol):
         """Why the handshake failed; `error` None if the peer closed the connection."""
 
 
+class _End(enum.Enum):
+    CUT = "cut"  # nothing more can or need be sent
+    FLUSH = "flush"  # send what is waiting (an alert), then close
+    LINGER = "linger"  # and read on until the peer closes too: unread octets would make TCP reset our last ones
+
+
 class FlowState(enum.Enum):
     CONNECTING = "connecting"  # no TCP connection yet
     HANDSHAKING = "handshaking"
@@ -75,6 +81,7 @@ class TlsFlow(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None  # a stalled write, later the close
         self.established: asyncio.Future[None] = self._loop.create_future()  # OperationFailed if it never is
         self.established.add_done_callback(_retrieve)
+        self._gone: asyncio.Future[None] = self._loop.create_future()
 
     # --- for callers ----------------------------------------------------------------------------------------------
 
@@ -120,7 +127,7 @@ class TlsFlow(asyncio.Protocol):
         assert self._transport is not None
         unsent = self._transport.get_write_buffer_size() + len(data)
         if unsent > MAX_UNSENT:
-            self._fail(failures.slow_peer(self._role.peer, unsent), cut=True)
+            self._fail(failures.slow_peer(self._role.peer, unsent), _End.CUT)
             return
         view = memoryview(data)
         try:
@@ -132,7 +139,10 @@ class TlsFlow(asyncio.Protocol):
         self._flush()
 
     def close(self) -> None:
-        """Send what is waiting, then close_notify, and end; neither callback is called afterwards."""
+        """Send what is waiting, then close_notify, and end; neither callback is called afterwards.
+
+        Takes CLOSE_S at most; `wait_closed` waits for it.
+        """
         if self._state is FlowState.CLOSED:
             self._on_closed = None
             return
@@ -142,7 +152,17 @@ class TlsFlow(asyncio.Protocol):
             assert self._tls is not None
             with contextlib.suppress(ssl.SSLError):  # it wants the peer's close_notify, which nobody waits for
                 self._tls.unwrap()
-        self._end(cut=not say_goodbye)
+        self._end(_End.LINGER if say_goodbye else _End.CUT)
+
+    def abort(self) -> None:
+        """End at once without goodbye; neither callback is called afterwards."""
+        self._on_closed = None
+        self._end(_End.CUT)
+
+    async def wait_closed(self) -> None:
+        """Until the connection is gone, however it ends. Returns at once if there never was one."""
+        if self._transport is not None:
+            await asyncio.shield(self._gone)
 
     # --- for asyncio ----------------------------------------------------------------------------------------------
 
@@ -163,7 +183,7 @@ class TlsFlow(asyncio.Protocol):
         if self._state is FlowState.HANDSHAKING:
             self._role.watch.feed(data)
             if self._role.watch.not_tls is not None:
-                self._fail(failures.not_tls(self._role.peer, self._role.watch.not_tls), cut=True)
+                self._fail(failures.not_tls(self._role.peer, self._role.watch.not_tls), _End.CUT)
                 return
         self._incoming.write(data)
         if self._state is FlowState.HANDSHAKING:
@@ -179,6 +199,8 @@ class TlsFlow(asyncio.Protocol):
         self._lost(exc)
         if self._timer is not None:
             self._timer.cancel()
+        if not self._gone.done():
+            self._gone.set_result(None)
         if self._on_connection_lost is not None:
             self._on_connection_lost(self)
 
@@ -254,16 +276,16 @@ class TlsFlow(asyncio.Protocol):
 
     def _stalled(self) -> None:
         assert self._transport is not None
-        self._fail(failures.slow_peer(self._role.peer, self._transport.get_write_buffer_size()), cut=True)
+        self._fail(failures.slow_peer(self._role.peer, self._transport.get_write_buffer_size()), _End.CUT)
 
     def _lost(self, error: Exception | None) -> None:
         if self._state is FlowState.HANDSHAKING:
             assert self._tls is not None
-            self._fail(self._role.explain(self._tls, error), cut=True)
+            self._fail(self._role.explain(self._tls, error), _End.CUT)
         elif self._state in (FlowState.HELD, FlowState.OPEN):
-            self._fail(failures.flow_ended(self._role.peer, goodbye=False, error=error), cut=True)
+            self._fail(failures.flow_ended(self._role.peer, goodbye=False, error=error), _End.CUT)
 
-    def _fail(self, failure: Failure, *, cut: bool = False) -> None:
+    def _fail(self, failure: Failure, end: _End = _End.FLUSH) -> None:
         if self._state is FlowState.CLOSED:
             return
         if not self.established.done():
@@ -272,14 +294,14 @@ class TlsFlow(asyncio.Protocol):
             self._loop.call_soon(self._report_closed, failure)
         else:
             self._ended_while_held = failure
-        self._end(cut=cut)
+        self._end(end)
 
     def _report_closed(self, failure: Failure) -> None:
         on_closed, self._on_closed = self._on_closed, None
         if on_closed is not None:  # else the caller has closed the flow in the meantime
             on_closed(failure)
 
-    def _end(self, *, cut: bool) -> None:
+    def _end(self, end: _End) -> None:
         self._state = FlowState.CLOSED
         if not self.established.done():
             self.established.cancel()
@@ -288,11 +310,14 @@ class TlsFlow(asyncio.Protocol):
             self._timer = None
         if self._transport is None:
             return
-        if cut:
+        if end is _End.CUT or self._transport.is_closing():
             self._transport.abort()
             return
         self._flush()
-        self._transport.close()
+        if end is _End.LINGER:
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
         self._timer = self._loop.call_later(CLOSE_S, self._transport.abort)
 
 

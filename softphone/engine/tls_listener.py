@@ -23,6 +23,7 @@ from softphone.policy.tls import TlsProfile
 from softphone.ua.inputs import FlowDescription
 
 HANDSHAKE_TIMEOUT_S = 10.0
+CLOSE_S = 0.5  # for the clients to say goodbye too
 MAX_CONNECTIONS = 256  # at once
 
 OnConnection = Callable[[TlsFlow], None]
@@ -66,14 +67,21 @@ class Listener:
         self.address, self.port = str(name[0]), int(name[1])
 
     async def close(self) -> None:
-        """Stop listening and close every flow that is still there."""
+        """Stop listening and end every flow that is still there; takes CLOSE_S at most."""
         if self._server is not None:
             self._server.close()
-        for flow, timer in self._flows.items():
-            timer.cancel()
+        flows = tuple(self._flows)
+        for flow in flows:
             flow.close()
-        self._flows.clear()
-        await asyncio.sleep(0)  # lets the transports report their end
+        _, lingering = (
+            await asyncio.wait([asyncio.ensure_future(flow.wait_closed()) for flow in flows], timeout=CLOSE_S)
+            if flows
+            else (set(), set())
+        )
+        for flow in flows if lingering else ():
+            flow.abort()
+        if lingering:
+            await asyncio.wait(lingering)
 
     def _new_flow(self) -> TlsFlow:
         loop = asyncio.get_running_loop()
