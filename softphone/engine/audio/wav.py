@@ -6,6 +6,7 @@ Must not know: calls, devices. A file that cannot be used raises OperationFailed
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -107,11 +108,13 @@ class WavWriter:
         self._sample_rate = sample_rate
         self._written = 0
         self._stated = 0
+        self._file: BinaryIO | None = None
         try:
-            self._file: BinaryIO | None = path.open("wb")
+            self._file = path.open("wb")
             self._file.write(self._header())
             self._file.flush()
         except OSError as error:
+            self._abandon()
             raise OperationFailed(
                 Failure(
                     FailureKind.STORAGE,
@@ -131,14 +134,19 @@ class WavWriter:
             self._state()
 
     def close(self) -> None:
+        """State the final length. Raises OSError where the disk is full; the file is closed all the same."""
         if self._file is None:
             return
-        file = self._file
         try:
             self._state()
         finally:
-            self._file = None
-            file.close()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
 
     def _state(self) -> None:
         assert self._file is not None
