@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -192,10 +193,8 @@ def test_a_key_in_the_place_of_the_suite_is_not_repeated_in_the_reason() -> None
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_is_the_peers_error(value: str) -> None:
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         parse_crypto_attribute(value).unusable_reason()
-    except RemoteProtocolError:
-        pass
 
 
 @given(st.text(alphabet="0123456789|:;^=+/-AZaz_ KDRWSH", max_size=120))

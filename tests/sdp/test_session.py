@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -140,10 +141,8 @@ def test_the_largest_description_is_read_in_a_moment() -> None:
     for filler in (b"a=" + b" " * 1000 + b"\r\n", b"a=x:" + b"1 " * 500 + b"\r\n", b"\r\n" * 16):
         body = MINIMAL + filler * 60
         started = time.perf_counter()
-        try:
+        with contextlib.suppress(RemoteProtocolError):
             parse_session_description(body)
-        except RemoteProtocolError:
-            pass
         assert time.perf_counter() - started < 0.5
 
 
@@ -159,10 +158,8 @@ def test_a_repr_never_shows_a_key() -> None:
 
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_read_or_are_the_peers_error(body: bytes) -> None:
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         assert isinstance(parse_session_description(body), SessionDescription)
-    except RemoteProtocolError:
-        pass
 
 
 @given(st.lists(st.tuples(st.sampled_from("voscmatbkrzq"), st.text(max_size=60)), max_size=12))
