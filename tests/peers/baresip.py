@@ -28,14 +28,15 @@ import shutil
 import socket
 import threading
 import time
-import wave
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+import numpy as np
+
 from tests.peers.ports import free_port, free_port_range
 from tests.peers.process import PeerDiedError, PeerProcess, PeerTimeoutError, require, short_directory, until
-from tests.peers.speech import Samples, read_wav
+from tests.peers.speech import Samples, read_wav, repeat, tone
 
 MediaEncryption = Literal["srtp-mand", "srtp", "dtls_srtp"]
 AnswerMode = Literal["auto", "manual", "early"]
@@ -48,7 +49,6 @@ FULL_CODEC_NAMES: Final[Mapping[str, str]] = {
     "opus": "opus/48000/2",
 }
 CONTROL_TIMEOUT: Final = 5.0
-SPEECH_SECONDS: Final = 120
 
 CONFIGURATION: Final = """\
 poll_method epoll
@@ -82,7 +82,8 @@ module_tmp account.so
 module_app menu.so
 """
 MODULES: Final = (
-    "g711 g722 opus aufile aubridge ausine alsa sndfile srtp dtls_srtp uuid ctrl_tcp debug_cmd".split()
+    *("g711", "g722", "opus", "aufile", "aubridge", "alsa", "sndfile"),
+    *("srtp", "dtls_srtp", "uuid", "ctrl_tcp", "debug_cmd"),
 )
 ALSA_CONFIGURATION: Final = """\
 </usr/share/alsa/alsa.conf>
@@ -256,7 +257,7 @@ class Baresip:
         match kind:
             case "file":
                 said = self.directory / "said.wav"
-                return f"aufile,{said}", bridge, _repeat(Path(where), said)
+                return f"aufile,{said}", bridge, repeat(Path(where), said)
             case "pulse":
                 require("pulseaudio")
                 source, _, sink = where.partition(",")
@@ -265,15 +266,15 @@ class Baresip:
             case "echo":
                 return bridge, bridge, 48000 if "opus" in codecs else 8000
             case "null":
-                return "ausine,440", bridge, 48000 if "opus" in codecs else 8000
+                said, second = self.directory / "said.wav", self.directory / "tone.wav"
+                tone(second, 48000 if "opus" in codecs else 16000 if "G722" in codecs else 8000)
+                return f"aufile,{said}", bridge, repeat(second, said)
         raise ValueError(audio)
 
     def _files(self, direction: str) -> list[Path]:
         return until(lambda: sorted(self.recordings.glob(f"dump-*-{direction}.wav")), f"a recording of {self.name}")
 
     def _recorded(self, direction: str) -> Samples:
-        import numpy as np
-
         return np.concatenate([read_wav(file)[0] for file in self._files(direction)])
 
 
@@ -368,16 +369,6 @@ class _Control:
             else:
                 self._events.append({**message, "moment": time.monotonic()})
             self._changed.notify_all()
-
-
-def _repeat(speech: Path, endless: Path) -> int:
-    """Copy a WAV file as often as fills SPEECH_SECONDS; return its rate in Hz."""
-    with wave.open(str(speech), "rb") as once, wave.open(str(endless), "wb") as again:
-        again.setparams(once.getparams())
-        samples = once.readframes(once.getnframes())
-        for _ in range(SPEECH_SECONDS * once.getframerate() // once.getnframes() + 1):
-            again.writeframesraw(samples)
-        return once.getframerate()
 
 
 def _connect(port: int) -> socket.socket | None:

@@ -192,8 +192,10 @@ class Kamailio:
         process = PeerProcess(
             "kamailio",
             # -DD: stay in front; -E: log to stderr; 32 MiB shared and 8 MiB private memory are plenty and start faster.
-            ["kamailio", "-f", str(self.directory / "kamailio.cfg"), "-DD", "-E", "-m", "32", "-M", "8"]
-            + ["-Y", str(self.directory), *self._defines],
+            [
+                *("kamailio", "-f", str(self.directory / "kamailio.cfg"), "-DD", "-E", "-m", "32", "-M", "8"),
+                *("-Y", str(self.directory), *self._defines),
+            ],
             log=self._log,
             directory=self.directory,
         )

@@ -6,6 +6,7 @@ binding an abstract unix socket: the kernel frees the name when the process ends
 Within a block every number is tried for TCP and UDP before it is handed out.
 """
 
+import atexit
 import random
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from collections.abc import Iterator
 FIRST_PORT, LAST_PORT, BLOCK = 12000, 32000, 40
 
 _leases: list[socket.socket] = []
+
+
+@atexit.register
+def _end_leases() -> None:
+    for lease in _leases:
+        lease.close()
 
 
 def free_port() -> int:

@@ -19,8 +19,10 @@ from tests.peers.process import require
 SENTENCE = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 """Harvard sentences, list 1: phonetically balanced speech."""
 OTHER_SENTENCE = "Rice is often served in round bowls. The juice of lemons makes fine punch."
+LONG = 120
+"""Seconds that a repeated file lasts at least: longer than any call of the tests."""
 
-Samples = NDArray[np.float32]
+Samples = NDArray[np.int16]
 
 
 class Speech:
@@ -44,7 +46,7 @@ class Speech:
 
 
 def read_wav(path: Path) -> tuple[Samples, int]:
-    """Samples of the first channel as -1 ... 1, and the rate in Hz.
+    """16-bit samples of the first channel, and the rate in Hz.
 
     A WAV file that its writer has not closed names a length of 0 or of nonsense: then everything after the header
     counts, so that a recording can be heard while it still runs.
@@ -56,4 +58,23 @@ def read_wav(path: Path) -> tuple[Samples, int]:
     if width != 2:
         raise ValueError(f"{path.name}: {8 * width} bits, not 16")
     frames = np.frombuffer(content[start : start + (len(content) - start) // (2 * channels) * 2 * channels], "<i2")
-    return (frames.reshape(-1, channels)[:, 0] / 32768).astype(np.float32), rate
+    return frames.reshape(-1, channels)[:, 0].astype(np.int16), rate
+
+
+def tone(path: Path, rate: int, frequency: int = 440) -> None:
+    """Write one second of a tone at -12 dB, mono, 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((8192 * np.sin(np.arange(rate) * (2 * np.pi * frequency / rate))).astype("<i2").tobytes())
+
+
+def repeat(speech: Path, endless: Path) -> int:
+    """Copy a WAV file as often as fills LONG seconds; return its rate in Hz."""
+    with wave.open(str(speech), "rb") as once, wave.open(str(endless), "wb") as again:
+        again.setparams(once.getparams())
+        samples = once.readframes(once.getnframes())
+        for _ in range(LONG * once.getframerate() // once.getnframes() + 1):
+            again.writeframesraw(samples)
+        return once.getframerate()
