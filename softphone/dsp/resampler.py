@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 # What lies between folds back between the two, above the telephone band; a steeper filter would delay more.
 PASS = 0.85
 STOP = 2.0 - PASS
-ATTENUATION_DB = 70.0
+ATTENUATION_DB = 64.0
 
 
 @lru_cache(maxsize=16)
