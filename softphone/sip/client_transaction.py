@@ -20,7 +20,6 @@ from softphone.sip.transaction_tables import (
     CancelInput,
     Do,
     Input,
-    State,
 )
 
 
@@ -65,11 +64,6 @@ class ClientTransaction(Transaction):
         if self._cancel is not None:
             self._cancel.handle_timer(now)
         super().handle_timer(now)
-
-    def _step(self, given: Input, now: float) -> None:
-        super()._step(given, now)
-        if self.state is State.TERMINATED:
-            self._cancel = None  # its purpose is over with the INVITE's transaction
 
     def _fire(self, timer: Timer, now: float) -> None:
         if timer is Timer.CANCEL:
