@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from softphone.engine import tls_flow
 from softphone.engine.chain import displayed_fingerprint
 from softphone.engine.connector import FlowOpener
 from softphone.engine.throwaway_ca import IssuedCertificate, ThrowawayAuthority, new_rsa_key, self_signed
-from softphone.errors import Failure, FailureGroup, FailureKind, LocalProtocolError
+from softphone.errors import Failure, FailureGroup, FailureKind, LocalProtocolError, OperationFailed
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsProfile, TlsSettings
 from tests.engine import hostile_servers as hostile
@@ -400,7 +401,7 @@ async def _refused_early_or_late(settings: TlsSettings, port: int) -> Failure:
     """In TLS 1.3 the server judges our certificate after our handshake is finished."""
     try:
         flow, heard = await open_flow(settings, port)
-    except hostile.OperationFailed as refused:
+    except OperationFailed as refused:
         return refused.failure
     assert flow.description.tls_version == "TLSv1.3"
     await heard.until(lambda heard: bool(heard.closed))
@@ -442,13 +443,12 @@ def test_a_client_certificate_is_shown_from_pem_encrypted_pem_and_pkcs12(
 # --- versions and suites ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("option", "version"), [("-tls1", "TLS 1.0"), ("-tls1_1", "TLS 1.1")])
-def test_an_old_version_is_refused(house: House, option: str, version: str) -> None:
+@pytest.mark.parametrize("option", ["-tls1", "-tls1_1"])
+def test_an_old_version_is_refused(house: House, option: str) -> None:
     async def play() -> None:
         with openssl_server(house.folder, house.rsa_server, option, "-cipher", "ALL:@SECLEVEL=0") as port:
             failure = await refusal(house.trusting, port)
             assert_actionable(failure, FailureKind.TLS_VERSION, port, "TLS 1.2 is the oldest accepted")
-            assert version or failure
 
     run(play)
 
@@ -558,11 +558,11 @@ def test_a_silent_server_ends_in_time(house: House) -> None:
 
 def test_a_full_backlog_ends_in_time(house: House) -> None:
     async def play() -> None:
-        with hostile.socket.socket() as deaf:
+        with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             deaf.listen(0)
             port = deaf.getsockname()[1]
-            fillers = [hostile.socket.socket() for _ in range(4)]
+            fillers = [socket.socket() for _ in range(4)]
             try:
                 for filler in fillers:
                     filler.setblocking(False)
@@ -742,7 +742,7 @@ def test_the_listener_ends_silent_clients_and_records_refused_ones(house: House)
 
 def test_a_flow_is_used_in_order(house: House) -> None:
     async def play() -> None:
-        role = hostile.asyncio  # any object: nothing of the role is used before the connection
+        role = asyncio  # any object: nothing of the role is used before the connection
         flow = tls_flow.TlsFlow(role)  # type: ignore[arg-type]
         with pytest.raises(LocalProtocolError):
             flow.send(b"early")
