@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from softphone.errors import Failure, FailureKind
 from softphone.policy.media import MediaPolicy
@@ -34,6 +35,7 @@ from softphone.ua.responses import response_to
 from softphone.ua.rules import PhoneRules
 from softphone.ua.user_agent import UserAgent
 
+E = TypeVar("E")
 PHONE = FlowDescription("TLSv1.3", "TLS_AES_256_GCM_SHA384", "127.0.0.1", 40000, "127.0.0.1", 5061, "lab.test")
 PEER = FlowDescription("TLSv1.3", "TLS_AES_256_GCM_SHA384", "127.0.0.1", 5061, "127.0.0.1", 40000, "phone")
 LOST = Failure(FailureKind.CONNECTION_LOST, "The cable was cut.", "Join it again.")
@@ -79,14 +81,16 @@ class Side:
     media: list[Action] = field(default_factory=list)  # StartMedia, UpdateMedia, StopMedia as they came
     sent: list[bytes] = field(default_factory=list)
 
-    def of(self, kind: type) -> list[Event]:
+    def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
 
 class Joined:
     """`phone` opens its flow to `peer`. `deliver(from_phone, data)` may drop, change or keep back what is sent."""
 
-    def __init__(self, policy: MediaPolicy | None = None, peer_policy: MediaPolicy | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, policy: MediaPolicy | None = None, peer_policy: MediaPolicy | None = None, seed: int = 1
+    ) -> None:
         self.now = 1000.0
         self.rules = PeerRules(peer_policy)
         self.phone = Side(UserAgent(seeded(seed)), PHONE, 20000)
@@ -95,7 +99,12 @@ class Joined:
         self.reachable = True
         self._ports = itertools.count(0, 2)
         self.account = Account(
-            "a", "alice", "lab.test", ServerTarget("lab.test", 5061), password=Secret("pw"), media_policy=policy or MediaPolicy()
+            "a",
+            "alice",
+            "lab.test",
+            ServerTarget("lab.test", 5061),
+            password=Secret("pw"),
+            media_policy=policy or MediaPolicy(),
         )
 
     def start(self, register: bool = True) -> None:

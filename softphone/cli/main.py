@@ -1,0 +1,121 @@
+"""The command line: subcommands, their options, exit codes (cli.md is the contract)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+from softphone import __version__
+from softphone.cli.calling import AnswerCommand, CallCommand
+from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request, with_options
+from softphone.cli.output import Output, Result, exit_code
+from softphone.cli.phone_access import Composition
+from softphone.cli.registering import RegisterCommand
+from softphone.engine.waiting import run
+from softphone.errors import OperationFailed
+
+_LEVELS = click.Choice(["debug", "info", "warning", "error"])
+_COMMON = (
+    click.option("--json", "json_lines", is_flag=True, help="One JSON object per line on stdout, the result last."),
+    click.option("--log-level", type=_LEVELS, default="warning", show_default=True, help="Log on stderr."),
+)
+
+
+def _output(options: dict[str, Any]) -> Output:
+    logging.basicConfig(
+        level=options.pop("log_level").upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    return Output(options.pop("json_lines"))
+
+
+def _finish(output: Output, command: Coroutine[Any, Any, Result]) -> None:
+    """Runs, prints the result, exits with its code; a refusal on the way is a result too."""
+    try:
+        result = run(command)
+    except OperationFailed as error:
+        result = Result({}, error.failure)
+    output.result(result)
+    sys.exit(result.exit_code)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="softphone")
+@click.option("--lab", is_flag=True, help="Open the window with the built-in lab's account ready to call.")
+@click.argument("uri", required=False)
+@click.pass_context
+def cli(context: click.Context, lab: bool, uri: str | None) -> None:
+    """A softphone whose signalling is always TLS and whose voice is SRTP unless a policy openly says otherwise.
+
+    Without a command it opens the window.
+    """
+    if context.invoked_subcommand is None:
+        sys.exit(context.obj.open_window(lab=lab, dial=uri or ""))
+
+
+@cli.command(epilog="Example: softphone register --server pbx.example.org --user alice --json")
+@with_options(_COMMON, ACCOUNT_OPTIONS)
+@click.option("--stay", is_flag=True, help="Stay registered until interrupted.")
+@click.pass_obj
+def register(composition: Composition, /, stay: bool, **options: Any) -> None:
+    """Register an account and report how it went."""
+    output = _output(options)
+
+    async def command() -> Result:
+        return await RegisterCommand(composition, output, phone_request(options), options["timeout"], stay).run()
+
+    _finish(output, command())
+
+
+@cli.command(epilog="Example: softphone call sip:echo@pbx.example.org --seconds 10 --json")
+@with_options(_COMMON, ACCOUNT_OPTIONS, MEDIA_OPTIONS)
+@click.option("--seconds", type=float, help="Hang up after this time.")
+@click.option("--digits", default="", help="Digits to send once the call is answered.")
+@click.argument("uri")
+@click.pass_obj
+def call(composition: Composition, /, uri: str, seconds: float | None, digits: str, **options: Any) -> None:
+    """Call URI and report how it went."""
+    output = _output(options)
+
+    async def command() -> Result:
+        request = phone_request(options)
+        return await CallCommand(composition, output, request, uri, seconds, options["timeout"], digits).run()
+
+    _finish(output, command())
+
+
+@cli.command(epilog="Example: softphone answer --calls 1 --audio file --record heard.wav --json")
+@with_options(_COMMON, ACCOUNT_OPTIONS, MEDIA_OPTIONS)
+@click.option("--seconds", type=float, help="Hang up each call after this time.")
+@click.option("--calls", type=click.IntRange(1), help="End after this number of calls.")
+@click.option("--decline", type=click.IntRange(400, 699), help="Decline calls with this status instead.")
+@click.pass_obj
+def answer(
+    composition: Composition, /, seconds: float | None, calls: int | None, decline: int | None, **options: Any
+) -> None:
+    """Wait for calls and answer them; one result a call."""
+    output = _output(options)
+    try:
+        request = phone_request(options)
+        command = AnswerCommand(composition, output, request, calls, seconds, options["timeout"], decline)
+        results = run(command.run())
+    except OperationFailed as error:
+        results = [Result({}, error.failure)]
+    if (len(results) == 1 and calls == 1) or any(not r.fields.get("remote") for r in results):
+        output.result(results[-1])
+    else:
+        output.result(Result({"calls": len(results)}, next((r.failure for r in results if not r.ok), None)))
+    sys.exit(exit_code(results))
+
+
+def main(arguments: list[str], composition: Composition) -> int:
+    """Runs the command line; returns the exit code."""
+    try:
+        cli.main(args=arguments, prog_name="softphone", obj=composition)
+    except SystemExit as ended:  # click always ends so
+        return ended.code if isinstance(ended.code, int) else 1

@@ -1,0 +1,62 @@
+"""What the command line needs from the composition root, and how a command waits for events.
+
+Owns: the port `Composition` that `app.py` fills. Must not know: how an engine is built.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from softphone.controller import Phone
+from softphone.engine.waiting import Inbox
+from softphone.messages import AnyEvent, AudioDeviceView
+from softphone.policy.secret import Secret
+from softphone.sound import AudioChoice
+from softphone.storage.settings import Settings
+
+
+class EngineKind(enum.Enum):
+    OWN = "own"
+    ATTACHED = "attached"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRequest:
+    """What a command wants: an engine of its own with these settings, or the running phone."""
+
+    settings: Settings
+    passwords: dict[str, Secret]
+    client_key_password: Secret | None
+    audio: AudioChoice
+    trace: Path | None
+
+
+class Composition(Protocol):
+    def own_phone(self, request: PhoneRequest) -> AbstractAsyncContextManager[Phone]:
+        """An engine inside this process; ends calls and unregisters when left. Raises OperationFailed."""
+        ...
+
+    def list_devices(self) -> tuple[AudioDeviceView, ...]: ...
+
+
+@asynccontextmanager
+async def events_of(phone: Phone, also: Callable[[AnyEvent], None] | None = None) -> AsyncIterator[Inbox[AnyEvent]]:
+    """Every event from now on, and interrupts; `also` sees each event first (progress on a terminal)."""
+    inbox: Inbox[AnyEvent] = Inbox()
+    inbox.catch_interrupts()
+
+    def listen(event: AnyEvent, _: object) -> None:
+        if also is not None:
+            also(event)
+        inbox.put(event)
+
+    unsubscribe = phone.subscribe(listen)
+    try:
+        yield inbox
+    finally:
+        unsubscribe()

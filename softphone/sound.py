@@ -1,0 +1,87 @@
+"""Which microphone and speaker a call gets: the sound card, files, or nothing at all.
+
+Owns: that choice, and the sound library's life: it is loaded only when a device is really wanted. A front end's floor
+(4) beside the controller.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from softphone.engine.audio.backend import AudioDeviceKind, AudioEndpoint, DeviceChoice
+from softphone.engine.audio.file import FileEndpoint
+from softphone.engine.audio.null import NullEndpoint
+from softphone.engine.audio.portaudio import SoundDevices
+from softphone.errors import Failure
+from softphone.messages import AudioDeviceView, DeviceKind
+from softphone.storage.settings import AudioSection
+
+_KINDS = {AudioDeviceKind.MICROPHONE: DeviceKind.MICROPHONE, AudioDeviceKind.SPEAKER: DeviceKind.SPEAKER}
+
+
+class AudioKind(enum.Enum):
+    DEVICE = "device"
+    NULL = "null"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChoice:
+    """`play` and `record` belong to FILE."""
+
+    kind: AudioKind = AudioKind.DEVICE
+    play: Path | None = None
+    record: Path | None = None
+
+
+class Sound:
+    """`chosen()` gives the devices of the settings at the moment a call starts; `notice` may come from any thread."""
+
+    def __init__(
+        self, choice: AudioChoice, chosen: Callable[[], AudioSection], notice: Callable[[Failure], None]
+    ) -> None:
+        self._choice, self._chosen, self._notice = choice, chosen, notice
+        self._devices: SoundDevices | None = None
+
+    def check(self) -> None:
+        """Raises OperationFailed (AUDIO_DEVICE, USAGE) where the choice cannot work, before anything is dialled."""
+        match self._choice.kind:
+            case AudioKind.DEVICE:
+                self._sound_devices().require(self._device_choice())
+            case AudioKind.FILE:
+                FileEndpoint(self._choice.play)
+            case AudioKind.NULL:
+                return
+
+    def endpoint(self) -> AudioEndpoint:
+        match self._choice.kind:
+            case AudioKind.DEVICE:
+                return self._sound_devices().endpoint(self._device_choice(), self._notice)
+            case AudioKind.FILE:
+                return FileEndpoint(self._choice.play, self._choice.record)
+            case AudioKind.NULL:
+                return NullEndpoint()
+
+    def list_devices(self) -> tuple[AudioDeviceView, ...]:
+        if self._choice.kind is not AudioKind.DEVICE:
+            return ()
+        return tuple(
+            AudioDeviceView(device.id, device.name, _KINDS[device.kind], device.is_default)
+            for device in self._sound_devices().list()
+        )
+
+    def close(self) -> None:
+        if self._devices is not None:
+            self._devices.close()
+
+    def _sound_devices(self) -> SoundDevices:
+        if self._devices is None:
+            self._devices = SoundDevices()
+        return self._devices
+
+    def _device_choice(self) -> DeviceChoice:
+        audio = self._chosen()
+        return DeviceChoice(audio.microphone or None, audio.speaker or None)
