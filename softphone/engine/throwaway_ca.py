@@ -84,7 +84,9 @@ class ThrowawayAuthority:
         name = _distinguished_name(common_name)
         return cls(IssuedCertificate(_build(name, name, key, key, None, days=days, authority=True), key), is_root=True)
 
-    def create_intermediate(self, common_name: str = "Throw-away intermediate", days: float = 120) -> ThrowawayAuthority:
+    def create_intermediate(
+        self, common_name: str = "Throw-away intermediate", days: float = 120
+    ) -> ThrowawayAuthority:
         key = new_key()
         certificate = _build(
             _distinguished_name(common_name),
