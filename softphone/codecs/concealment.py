@@ -74,14 +74,11 @@ class PitchConcealment:
     def _pitch(self, history: NDArray[np.float64]) -> int:
         """The shift in samples by which the last stretch resembles best what lies before it."""
         recent = history[-self._compared :]
-        earlier = np.lib.stride_tricks.sliding_window_view(history[:-1], self._compared)
-        # Row i begins i samples into the history: its shift is len(history) - compared - i.
-        last = len(history) - self._compared - self._min_period
-        earlier = earlier[len(history) - self._compared - self._max_period : last + 1]
-        products = earlier @ recent
-        energies = np.einsum("ij,ij->i", earlier, earlier)
-        scores = products / np.sqrt(energies + 1.0)
-        return self._max_period - int(np.argmax(scores))
+        earlier = history[len(history) - self._compared - self._max_period : len(history) - self._min_period]
+        products = np.correlate(earlier, recent)  # the first at the greatest shift, the last at the smallest
+        power = np.cumsum(np.concatenate(([0.0], earlier * earlier)))
+        energies = power[self._compared :] - power[: -self._compared]
+        return self._max_period - int(np.argmax(products / np.sqrt(energies + 1.0)))
 
     def _period(self, history: NDArray[np.float64], length: int) -> NDArray[np.float64]:
         """The last `length` samples, their end blended into what lies before their beginning, so that they repeat."""

@@ -19,6 +19,10 @@ STOP = 2.0 - PASS
 ATTENUATION_DB = 64.0
 
 
+# Outputs that one matrix product makes together where the rate falls by a whole number: fewer, longer rows.
+_GROUP = 16
+
+
 @lru_cache(maxsize=16)
 def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
     """One row of coefficients per phase, reversed so that a row multiplies a window of the input (Kaiser's design)."""
@@ -33,6 +37,25 @@ def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(bank / bank.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+@lru_cache(maxsize=16)
+def _group_matrix(up: int, down: int) -> NDArray[np.float32]:
+    """(inputs, outputs): whole turns through the phases at once; a group begins at phase 0."""
+    bank = _filter_bank(up, down)
+    outputs = _GROUP if up == 1 else up
+    position = np.arange(outputs) * down
+    starts = position // up
+    matrix = np.zeros((int(starts[-1]) + bank.shape[1], outputs), dtype=np.float32)
+    for output, start in enumerate(starts):
+        matrix[start : start + bank.shape[1], output] = bank[position[output] % up]
+    return matrix
+
+
+def _rows(signal: NDArray[np.float32], first: int, count: int, length: int, step: int) -> NDArray[np.float32]:
+    """`count` windows of `length` samples, each `step` after the one before, without copying."""
+    size = signal.itemsize  # the constructor checks the bounds; the helpers of numpy take longer than the product
+    return np.ndarray((count, length), np.float32, signal, first * size, (step * size, size))
+
+
 class Resampler:
     """Of one stream of mono 16-bit samples; not shared between streams."""
 
@@ -42,32 +65,46 @@ class Resampler:
         self._up = to_rate // common
         self._down = from_rate // common
         self._bank = _filter_bank(self._up, self._down)
+        self._matrix = _group_matrix(self._up, self._down)
+        self._turn = pow(self._down, -1, self._up) if self._up > 1 else 0
         self._taps = self._bank.shape[1]
         self._history = np.zeros(self._taps - 1, dtype=np.float32)
         self._phase = 0  # position of the next output in steps of 1/up, from the first sample not yet taken in
-        self._selected: tuple[int, int] | None = None
         self.delay_ms = 0.0 if from_rate == to_rate else (self._bank.size - 1) / 2 / (self._up * from_rate) * 1000
 
     def process(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The output that `samples` complete: over the stream, ceil(inputs * to / from) samples; `delay_ms` late."""
         if self._up == self._down or len(samples) == 0:
             return samples
-        signal = np.concatenate((self._history, samples.astype(np.float32)))
+        signal = np.concatenate((self._history, samples), dtype=np.float32)
         count = max(0, -((self._phase - len(samples) * self._up) // self._down))
-        output = self._filter(signal, count)
+        output = np.empty(count, dtype=np.float32)
+        self._filter(signal, output)
         self._phase += count * self._down - len(samples) * self._up
         self._history = signal[len(signal) - (self._taps - 1) :]
         np.rint(output, out=output)
-        np.clip(output, -32768, 32767, out=output)
+        np.maximum(output, -32768, out=output)
+        np.minimum(output, 32767, out=output)
         return output.astype(np.int16)
 
-    def _filter(self, signal: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """The next `count` outputs: each a row of the bank times the window that ends at its input sample."""
-        if self._selected != (self._phase, count):  # the same again for blocks of one length
-            position = self._phase + np.arange(count) * self._down
-            self._starts = position // self._up
-            self._rows = self._bank[position % self._up]
-            self._selected = (self._phase, count)
-        windows = np.lib.stride_tricks.sliding_window_view(signal, self._taps)
-        output: NDArray[np.float32] = np.einsum("ij,ij->i", windows[self._starts], self._rows)
-        return output
+    def _filter(self, signal: NDArray[np.float32], output: NDArray[np.float32]) -> None:
+        """Fills `output`: single outputs up to the next phase 0, then whole groups, then single ones again."""
+        up, down = self._up, self._down
+        span, group = self._matrix.shape
+        head = min(len(output), -(self._phase % up) * self._turn % up)
+        groups = (len(output) - head) // group
+        self._filter_singly(signal, output, 0, head)
+        if groups:
+            first = (self._phase + head * down) // up
+            windows = _rows(signal, first, groups, span, group * down // up)
+            body = output[head : head + groups * group].reshape(groups, group)
+            np.matmul(np.ascontiguousarray(windows), self._matrix, out=body)
+        self._filter_singly(signal, output, head + groups * group, len(output))
+
+    def _filter_singly(self, signal: NDArray[np.float32], output: NDArray[np.float32], begin: int, end: int) -> None:
+        """Outputs `begin` to `end`: each a row of the bank times the window that ends at its input sample."""
+        if begin >= end:
+            return
+        position = self._phase + np.arange(begin, end) * self._down
+        windows = _rows(signal, 0, len(signal) - self._taps + 1, self._taps, 1)
+        np.einsum("ij,ij->i", windows[position // self._up], self._bank[position % self._up], out=output[begin:end])
