@@ -30,6 +30,7 @@ _MAX_NAMES = 20  # of a certificate, listed in a failure
 # OpenSSL's X509_V_ERR_… that name a cause by themselves (x509_vfy.h).
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _REVOKED = 23
+_OPENSSL_CODES = 200  # all of them are below
 _INVALID_REASONS = {
     7: "its signature is wrong",
     24: "an issuer in the chain is not a certification authority",
@@ -48,10 +49,15 @@ _INVALID_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What verification said: OpenSSL's code (0 where the operating system verifies) and its words."""
+    """What verification said: OpenSSL's code, or the operating system's own (0 if none), and its words."""
 
     code: int
     message: str
+
+    @property
+    def about_time(self) -> bool:
+        """Said by OpenSSL, or possible because an operating system, whose anchors cannot be read, said it."""
+        return self.code in (_EXPIRED, _NOT_YET_VALID) or not 0 < self.code < _OPENSSL_CODES
 
 
 class _PathEnd(enum.Enum):
@@ -111,6 +117,11 @@ def _explain(
         return _revoked(peer, evidence)
     if refusal.code in _INVALID_REASONS:
         return _invalid(peer, _INVALID_REASONS[refusal.code], evidence)
+    if refusal.about_time or end is _PathEnd.ANCHORED:
+        for certificate in (*path, *((anchor,) if anchor is not None else ())):
+            failure = validity_failure(peer, certificate, now, is_leaf=certificate is leaf, evidence=evidence)
+            if failure is not None:
+                return failure
     if end is _PathEnd.SELF_SIGNED_LEAF:
         return _self_signed(peer, leaf, evidence)
     if end is _PathEnd.UNTRUSTED_ROOT:
@@ -119,11 +130,7 @@ def _explain(
         if _issuer_was_not_sent(path, certificates, anchors):
             return _incomplete(peer, path[-1], evidence)
         return _unknown_issuer(peer, path[-1].issuer, _issuer_key_id(path[-1]), evidence)
-    for certificate in (*path, *((anchor,) if anchor is not None else ())):
-        failure = validity_failure(peer, certificate, now, is_leaf=certificate is leaf, evidence=evidence)
-        if failure is not None:
-            return failure
-    if refusal.code in (_EXPIRED, _NOT_YET_VALID):
+    if refusal.code in (_EXPIRED, _NOT_YET_VALID):  # a certificate that was not sent
         return _invalid(peer, "an issuer in its chain is not in force at this time", evidence)
     return _invalid(peer, printable(refusal.message) or "it was refused without a reason", evidence)
 

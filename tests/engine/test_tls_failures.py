@@ -126,6 +126,15 @@ def test_an_expired_issuer_is_named() -> None:
     assert "Old root" in failure.reason
 
 
+def test_expiry_is_found_where_the_operating_system_verifies_and_its_anchors_are_unknown() -> None:
+    der = ThrowawayAuthority.create().issue("sip.example.com", days=1).certificate.public_bytes(Encoding.DER)
+    expired_in_windows = chain.Refusal(0x800B0101, "a required certificate is not within its validity period")
+    later = NOW + datetime.timedelta(days=5)
+    assert chain.explain_refusal(PEER, expired_in_windows, [der], [], later).kind is FailureKind.CERTIFICATE_EXPIRED
+    untrusted_in_windows = chain.Refusal(0x800B0109, "a root that is not trusted")
+    assert chain.explain_refusal(PEER, untrusted_in_windows, [der], [], NOW).kind is FailureKind.UNKNOWN_ISSUER
+
+
 @pytest.mark.parametrize(
     ("days", "words"), [(31, None), (29.5, "in 29 days"), (1.5, "in 1 day."), (0.5, "today or tomorrow")]
 )
