@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from softphone.codecs.registry import CODECS
-from softphone.dsp.level import LevelMeter
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.media.receiver import Receiver
 from softphone.engine.media.sockets import Address, MediaSockets, is_literal
@@ -170,8 +169,6 @@ class _Running:
         self._address_peer(media)
         self._heard_at = now
         self._next_report = now + REPORT_INTERVAL_S
-        self._microphone_level = LevelMeter(endpoint.sample_rate)
-        self._speaker_level = LevelMeter(endpoint.sample_rate)
         self._send_failed = False
 
     def update(self, media: NegotiatedMedia, now: float) -> None:
@@ -194,12 +191,8 @@ class _Running:
             self._heard_at = now
 
     def tick(self, now: float) -> None:
-        heard = self.receiver.block(now)
-        self._speaker_level.update(heard)
-        self.endpoint.write(heard)
-        spoken = self.endpoint.read(self._block)
-        self._microphone_level.update(spoken)
-        for packet in self.transmitter.block(spoken):
+        self.endpoint.write(self.receiver.block(now))
+        for packet in self.transmitter.block(self.endpoint.read(self._block)):
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
             self._send_rtcp(self._exchange.build(now, self._ntp(now)))
@@ -238,8 +231,8 @@ class _Running:
             replays=receiver.replays,
             plain_rtp_seen=receiver.plain_rtp_seen,
             concealed_ms=receiver.concealed_ms,
-            microphone_level_db=self._microphone_level.dbfs,
-            speaker_level_db=self._speaker_level.dbfs,
+            microphone_level_db=self.transmitter.level.dbfs,
+            speaker_level_db=receiver.level.dbfs,
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:

@@ -11,6 +11,7 @@ from typing import assert_never
 import numpy as np
 
 from softphone.codecs.registry import Codec
+from softphone.dsp.level import LevelMeter
 from softphone.dsp.resampler import Resampler
 from softphone.engine.audio.backend import BLOCK_MS, Samples
 from softphone.engine.media.contexts import receiving_context, same_receiving_key
@@ -37,13 +38,14 @@ class Receiver:
         self.replays = 0
         self.plain_rtp_seen = 0
         self.concealed_ms = 0.0
+        self.level = LevelMeter(endpoint_rate)  # of the speaker
         self._lost_before = 0
         self._retired: MediaReceiver | None = None
         self._retired_until = 0.0
         self._context = receiving_context(media.security)
         self._media = media
         self.statistics = self._new_statistics(media)
-        self._ready: Samples = np.zeros(0, np.int16)
+        self._ready: Samples = np.zeros(0, np.int16)  # at the endpoint's rate, decoded and not played yet
         self._use(codec)
 
     @property
@@ -111,13 +113,15 @@ class Receiver:
         return True, self._events.audio(packet) or ""
 
     def block(self, now: float) -> Samples:
-        """The next samples for the speaker at the endpoint's rate: 10 ms of the codec's, silence in hold."""
-        wanted = self._codec.sample_rate * BLOCK_MS // 1000
+        """The next 10 ms for the speaker at the endpoint's rate; silence in hold."""
+        wanted = self._endpoint_rate * BLOCK_MS // 1000
         ready = self._ready
         while ready.size < wanted:
-            ready = np.concatenate((ready, self._next(wanted, now)))
+            played = self._resampler.process(self._next(self._codec.sample_rate * BLOCK_MS // 1000, now))
+            self.level.update(played)
+            ready = np.concatenate((ready, played)) if ready.size else played
         block, self._ready = ready[:wanted], ready[wanted:]
-        return self._resampler.process(block)
+        return block
 
     def _next(self, frame: int, now: float) -> Samples:
         """What the jitter buffer has for this moment, as samples at the codec's rate; `frame` of them at least."""

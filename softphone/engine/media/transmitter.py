@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from softphone.codecs.registry import Codec
+from softphone.dsp.level import LevelMeter
 from softphone.dsp.resampler import Resampler
 from softphone.dsp.tone import DTMF, ToneGenerator
 from softphone.engine.audio.backend import Samples
@@ -42,12 +43,15 @@ class Transmitter:
         self._endpoint_rate = endpoint_rate
         self.muted = False
         self.packets = 0
+        self.level = LevelMeter(endpoint_rate)  # of the microphone, muted or not
         self._marker = True
         self.sender = self._new_sender(self._token(4))
         self._context = sending_context(media.security)
         self._media = media
         self._events = self._new_events(media)
-        self._pending: Samples = np.zeros(0, np.int16)
+        self._captured: list[Samples] = []  # at the endpoint's rate, less than a packet's worth
+        self._captured_samples = 0
+        self._pending: Samples = np.zeros(0, np.int16)  # at the codec's rate
         self._tones: deque[Samples] = deque()
         self._use(codec)
 
@@ -84,7 +88,16 @@ class Transmitter:
 
     def block(self, captured: Samples) -> list[bytes]:
         """Samples at the endpoint's rate in, protected packets out (mostly none or one)."""
-        self._pending = np.concatenate((self._pending, self._resampler.process(captured)))
+        self._captured.append(captured)
+        self._captured_samples += captured.size
+        if self._captured_samples < self._endpoint_frame:  # one long block costs numpy less than several short ones
+            return []
+        spoken = self._captured[0] if len(self._captured) == 1 else np.concatenate(self._captured)
+        self._captured.clear()
+        self._captured_samples = 0
+        self.level.update(spoken)
+        resampled = self._resampler.process(spoken)
+        self._pending = np.concatenate((self._pending, resampled)) if self._pending.size else resampled
         packets: list[RtpPacket] = []
         while self._pending.size >= self._frame:
             frame, self._pending = self._pending[: self._frame], self._pending[self._frame :]
@@ -108,6 +121,9 @@ class Transmitter:
         self._step = self._clock_rate * media.send_ptime // 1000
         self._frame = codec.sample_rate * media.send_ptime // 1000
         self._resampler = Resampler(self._endpoint_rate, codec.sample_rate)
+        self._endpoint_frame = self._endpoint_rate * media.send_ptime // 1000
+        self._captured.clear()
+        self._captured_samples = 0
         self._pending = np.zeros(0, np.int16)
         self._tones.clear()
 
