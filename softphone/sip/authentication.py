@@ -15,10 +15,10 @@ from softphone.errors import RemoteProtocolError
 from softphone.sip.limits import MAX_PARAMETERS
 from softphone.sip.tokens import LWS, quote, read_quoted_string, unquote
 
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z0-9\-.!%*_+`'~]+)(?:[ \t]+|$)")
-_NAME = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9\-.!%*_+`'~]+)[ \t]*=[ \t]*")
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z0-9\-.!%*_+`'~]++)(?:[ \t]++|$)")
+_NAME = re.compile(r"[ \t]*+(?P<name>[A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+=[ \t]*+")
 _VALUE = re.compile(r"[^\s,\"]+")
-_SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+|[ \t]*$")
+_SEPARATOR = re.compile(r"[ \t]*+(?:,[ \t]*+)++|[ \t]*+$")
 
 # Strongest first: our local policy where RFC 8760 §2.4 would take the topmost. The value is hashlib's name.
 ALGORITHMS = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "md5"}

@@ -35,7 +35,7 @@ from softphone.sip.uri import OtherUri, SipUri, Uri, parse_uri
 
 _STATUS_LINE = re.compile(r"SIP/(?P<version>[0-9]+\.[0-9]+) (?P<status>[0-9]{3})(?: (?P<reason>.*))?", re.IGNORECASE)
 _SIP_VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
-_HEADER_LINE = re.compile(r"(?P<name>[A-Za-z0-9\-.!%*_+`'~]+)[ \t]*:")
+_HEADER_LINE = re.compile(r"(?P<name>[A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+:")
 # Fields whose value must be one, since a second one would let two readers disagree (RFC 4475 §3.3.8, §3.3.9).
 _SINGLE = frozenset({"from", "to", "call-id", "cseq", "content-length", "content-type", "max-forwards"})
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")  # §8.2.6.2

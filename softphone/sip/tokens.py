@@ -2,7 +2,7 @@
 
 Owns: RFC 3261 §25.1 `token`, `quoted-string`, `generic-param`, `comment`.
 Knows no header field by name. Every function takes one pass over its input; regular expressions here have no nested
-repetition, so none backtracks more than linearly.
+repetition, and their repetitions are possessive (*+, ++) where two could share the same characters.
 
 Octets that are not UTF-8 arrive as lone surrogates ("surrogateescape", PEP 383), so that a value which is copied into
 a response leaves with the octets it came with. Text that people read goes through `display_text` first.
@@ -21,10 +21,10 @@ _TOKEN = re.compile(_CHARACTER + r"+")
 # Names and values of parameters: token, and for values also host with IPv6 brackets and colons (§25.1 gen-value).
 # RFC 5626 and 3840 put "+sip.instance" here, which is a token; "/" and "=" are seen in values from the field.
 _PARAMETER = re.compile(
-    r"[ \t]*;[ \t]*(?P<name>" + _CHARACTER + r"+)[ \t]*"
-    r"(?P<equals>=[ \t]*(?:(?P<quote>\")|(?P<value>[A-Za-z0-9\-.!%*_+`'~\[\]:/=@$&|#?^{}]+)))?"
+    r"[ \t]*+;[ \t]*+(?P<name>" + _CHARACTER + r"++)[ \t]*+"
+    r"(?P<equals>=[ \t]*+(?:(?P<quote>\")|(?P<value>[A-Za-z0-9\-.!%*_+`'~\[\]:/=@$&|#?^{}]++)))?+"
 )
-_QUOTED_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*"')
+_QUOTED_STRING = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*+"')
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r'[",<>()\\]')
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -26,7 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?\.?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_GLOBAL_NUMBER = re.compile(r"\+[0-9\-.()]*[0-9][0-9\-.()]*")
+_GLOBAL_NUMBER = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+")
 _LOCAL_NUMBER = re.compile(r"[0-9A-Fa-f*#\-.()]+")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 
