@@ -271,6 +271,12 @@ def test_numbers_may_jump_and_the_first_one_of_a_callee_is_taken_as_it_is() -> N
     assert dialog.remote_cseq == 2**31 - 1
 
 
+def test_only_a_lower_number_is_out_of_order() -> None:
+    dialog = called()
+    dialog.receive(in_dialog("INFO", 7))
+    assert dialog.remote_cseq == 7
+
+
 def test_ack_and_cancel_carry_the_number_of_their_invite_and_are_not_judged() -> None:
     dialog = called()
     dialog.receive(in_dialog("INFO", 9))
@@ -313,7 +319,7 @@ def test_a_2xx_to_another_request_or_without_contact_does_not_move_it() -> None:
 
 def test_in_a_dialog_made_by_a_sips_request_no_target_is_ever_sip() -> None:
     request = invite("sips:bob@biloxi.example.com")
-    caller = Dialog.from_response(request, response(200, to=request))
+    caller = Dialog.from_response(request, response(180, to=request))
     assert caller.secure
     assert isinstance(caller.remote_target, SipUri)
     assert caller.remote_target.scheme == "sips"
