@@ -182,6 +182,7 @@ class Baresip:
                 self._process.until(lambda: re.search(r" 200 OK .*\[\d+ binding", self.log_text()), "registered", 10)
         except BaseException:
             self._process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
     def dial(self, uri: str) -> None:

@@ -59,6 +59,7 @@ class Capture:
             self._pass_probe()
         except BaseException:
             self._process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
     def packets(self) -> list[Datagram]:

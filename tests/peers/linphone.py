@@ -110,6 +110,7 @@ class Linphone:
                 self._process.until(lambda: self.registration() == "Ok", "registered", 15)
         except BaseException:
             self._process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
     def registration(self) -> str:

@@ -5,7 +5,9 @@ Owns: the process of programs/pyvoip_peer.py and its JSON lines. Must not know: 
 Quirks of pyVoIP 1.6.8 met here:
 - It answers whatever profile was offered, RTP/SAVP among them, with clear RTP/AVP, and offers RTP/AVP itself.
 - UDP only; digest MD5; one second passes between INVITE and its ringing callback; it does not send 100.
-- It keeps no route set: its ACK and BYE go to the server's address with the Contact as request-URI.
+- As a caller it cannot complete a call through a proxy: its ACK has a new To tag, no Route, and the request-URI of
+  the INVITE. `dial` serves to see its clear offer refused.
+- It understands a challenge by 401 only, not by 407, and ignores 4xx answers to its INVITE.
 - Audio is 8 bits, unsigned; the hearing side yields silence (0x80) when nothing came.
 """
 
@@ -64,6 +66,7 @@ class PyVoip:
             self.wait_for("registered", timeout=15)
         except BaseException:
             self._process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
     def dial(self, user: str) -> None:

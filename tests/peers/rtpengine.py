@@ -41,6 +41,7 @@ class Rtpengine:
             self._process.until(self._answers, "to answer", 10)
         except BaseException:
             self._process.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
     def recorded(self, timeout: float = 5.0) -> list[Datagram]:

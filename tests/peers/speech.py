@@ -6,6 +6,7 @@ Mono, 16 bits, normalised to -3 dB. The files end with `tail` seconds of silence
 by correlation, never by the clock.
 """
 
+import struct
 import subprocess
 import wave
 import zlib
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softphone.dsp.correlation import best_alignment
 from tests.peers.process import require
 
 SENTENCE = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
@@ -52,13 +54,27 @@ def read_wav(path: Path) -> tuple[Samples, int]:
     counts, so that a recording can be heard while it still runs.
     """
     content = path.read_bytes()
-    start = content.index(b"data") + 8
-    with wave.open(str(path), "rb") as header:
-        rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
-    if width != 2:
-        raise ValueError(f"{path.name}: {8 * width} bits, not 16")
+    format_chunk, data_chunk = content.find(b"fmt "), content.find(b"data")
+    if format_chunk < 0 or data_chunk < 0:
+        raise ValueError(f"{path.name}: no sound yet")
+    channels, rate = struct.unpack_from("<HI", content, format_chunk + 10)
+    width = struct.unpack_from("<H", content, format_chunk + 22)[0]
+    if width != 16:
+        raise ValueError(f"{path.name}: {width} bits, not 16")
+    start = data_chunk + 8
     frames = np.frombuffer(content[start : start + (len(content) - start) // (2 * channels) * 2 * channels], "<i2")
     return frames.reshape(-1, channels)[:, 0].astype(np.int16), rate
+
+
+def likeness(said: Samples, heard: Samples, rate: int) -> float:
+    """How much of what was said is in what was heard: the median correlation of half-second pieces, 0 ... 1.
+
+    Piece by piece, because a jitter buffer or a sound card may slip some samples in the middle of a sentence: that is
+    inaudible, and ruins the correlation of the whole. Two rates must be the same; 1 s is needed.
+    """
+    step = rate // 2
+    pieces = [said[start : start + step] for start in range(0, len(said) - step + 1, step)]
+    return float(np.median([best_alignment(piece, heard, rate)[0] for piece in pieces]))
 
 
 def tone(path: Path, rate: int, frequency: int = 440) -> None:
