@@ -39,6 +39,7 @@ __all__ = [
     "Star",
     "Via",
     "WarningValue",
+    "all_values",
     "call_id",
     "contact_uri",
     "cseq",
@@ -213,10 +214,17 @@ def _parse_addr_spec(text: str) -> NameAddr:
 
 def parse_name_addrs(lines: Iterable[str]) -> tuple[NameAddr, ...]:
     """All addresses of several header lines, in order. Raises RemoteProtocolError for an empty value."""
-    addresses = [parse_name_addr(value) for line in lines for value in split_values(line)]
-    if len(addresses) > MAX_VALUES:
-        raise RemoteProtocolError("A header field has too many values")
-    return tuple(addresses)
+    return tuple(parse_name_addr(value) for value in all_values(lines))
+
+
+def all_values(lines: Iterable[str]) -> tuple[str, ...]:
+    """The comma-separated values of several lines of one field, in order; at most `limits.MAX_VALUES` in all."""
+    values: list[str] = []
+    for line in lines:
+        values.extend(split_values(line))
+        if len(values) > MAX_VALUES:
+            raise RemoteProtocolError("A header field has too many values")
+    return tuple(values)
 
 
 def parse_via(text: str) -> Via:
@@ -268,10 +276,10 @@ def parse_retry_after(text: str) -> RetryAfter:
 
 def parse_tokens(headers: Headers, name: str) -> tuple[str, ...]:
     """The tokens of a list field (Supported, Require, Allow), in order; an empty field has none (§20.5)."""
-    tokens = [value for line in headers.get_all(name) for value in split_values(line) if value]
-    if len(tokens) > MAX_VALUES or not all(is_token(token) for token in tokens):
+    tokens = tuple(value for value in all_values(headers.get_all(name)) if value)
+    if not all(is_token(token) for token in tokens):
         raise RemoteProtocolError(f"{name} cannot be read")
-    return tuple(tokens)
+    return tokens
 
 
 def parse_content_type(text: str) -> tuple[str, Parameters]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from softphone.errors import RemoteProtocolError
 from softphone.sip.header_values import (
+    all_values,
     call_id,
     cseq,
     from_addr,
@@ -24,7 +25,6 @@ from softphone.sip.header_values import (
     parse_tokens,
     parse_via,
     route_set,
-    split_values,
     to_addr,
     top_via,
 )
@@ -83,9 +83,8 @@ def check_request(request: Request) -> None:
     After this, the accessors of `header_values` for Via, From, To, Call-ID, CSeq, Contact, Record-Route, Require and
     Content-Type raise nothing for this request. Raises RemoteProtocolError.
     """
-    for line in request.headers.get_all("Via"):
-        for value in split_values(line):
-            parse_via(value)
+    for value in all_values(request.headers.get_all("Via")):
+        parse_via(value)
     for check in _REQUEST_CHECKS:
         check(request)
     if cseq(request).method != request.method:

@@ -35,6 +35,7 @@ from softphone.sip.header_values import (
     to_addr,
     top_via,
 )
+from softphone.sip.limits import MAX_VALUES
 from softphone.sip.message import Headers, Request
 from softphone.sip.uri import SipUri, parse_uri
 
@@ -97,6 +98,13 @@ def test_addresses_of_several_lines_come_in_order_and_none_may_be_empty() -> Non
     assert [str(address.uri) for address in parse_name_addrs(lines)] == ["sip:p1@h;lr", "sip:p2@h;lr", "sip:p3@h"]
     with pytest.raises(RemoteProtocolError):
         parse_name_addrs(["<sip:p1@h>,"])
+
+
+def test_the_limit_of_values_counts_over_all_lines() -> None:
+    line = ",".join(["<sip:p@h>"] * (MAX_VALUES // 2))
+    assert len(parse_name_addrs([line, line])) == MAX_VALUES
+    with pytest.raises(RemoteProtocolError):
+        parse_name_addrs([line, line, "<sip:p@h>"])
 
 
 def test_via_is_read_with_white_space_ports_and_ipv6() -> None:
