@@ -30,6 +30,7 @@ FLOORS: Mapping[str, int] = {
     "verify": 4,
     "lab": 4,
     "configuration": 4,
+    "sound": 4,
     "controller": 4,
     "state": 4,
     "ui": 5,
