@@ -68,10 +68,10 @@ def tls_settings(tls: TlsSection, client_key_password: Secret | None = None) -> 
     return TlsSettings(
         profile=tls.profile,
         ca_files=tuple(str(Path(name).expanduser()) for name in tls.ca_files),
-        client_certificate=tls.client_certificate,
-        client_key=tls.client_key,
+        client_certificate=tls.client_certificate or None,
+        client_key=tls.client_key or None,
         client_key_password=client_key_password,
         pins=tls.pins,
-        expected_name=tls.expected_name,
+        expected_name=tls.expected_name or None,
         strict_identity=tls.strict_identity,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -17,8 +19,10 @@ from softphone.cli.phone_access import Composition
 from softphone.cli.registering import RegisterCommand
 from softphone.engine.waiting import run
 from softphone.errors import OperationFailed
+from softphone.sound import AudioChoice, AudioKind
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
+_LINK = re.compile(r"(?i)^(sips?|tel|callto):")
 _COMMON = (
     click.option("--json", "json_lines", is_flag=True, help="One JSON object per line on stdout, the result last."),
     click.option("--log-level", type=_LEVELS, default="warning", show_default=True, help="Log on stderr."),
@@ -47,15 +51,15 @@ def _finish(output: Output, command: Coroutine[Any, Any, Result]) -> None:
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="softphone")
 @click.option("--lab", is_flag=True, help="Open the window with the built-in lab's account ready to call.")
-@click.argument("uri", required=False)
+@click.option("--dial", default="", help="Open the window and put this address into its field (sip: links do this).")
 @click.pass_context
-def cli(context: click.Context, lab: bool, uri: str | None) -> None:
+def cli(context: click.Context, lab: bool, dial: str) -> None:
     """A softphone whose signalling is always TLS and whose voice is SRTP unless a policy openly says otherwise.
 
     Without a command it opens the window.
     """
     if context.invoked_subcommand is None:
-        sys.exit(context.obj.open_window(lab=lab, dial=uri or ""))
+        sys.exit(context.obj.open_window(lab=lab, dial=dial))
 
 
 @cli.command(epilog="Example: softphone register --server pbx.example.org --user alice --json")
@@ -67,7 +71,8 @@ def register(composition: Composition, /, stay: bool, **options: Any) -> None:
     output = _output(options)
 
     async def command() -> Result:
-        return await RegisterCommand(composition, output, phone_request(options), options["timeout"], stay).run()
+        request = replace(phone_request(options), audio=AudioChoice(AudioKind.NULL))
+        return await RegisterCommand(composition, output, request, options["timeout"], stay).run()
 
     _finish(output, command())
 
@@ -114,7 +119,9 @@ def answer(
 
 
 def main(arguments: list[str], composition: Composition) -> int:
-    """Runs the command line; returns the exit code."""
+    """Runs the command line; returns the exit code. A lone `sip:` or `tel:` address is a link that was clicked."""
+    if len(arguments) == 1 and _LINK.match(arguments[0]):
+        arguments = ["--dial", arguments[0]]
     try:
         cli.main(args=arguments, prog_name="softphone", obj=composition)
     except SystemExit as ended:  # click always ends so

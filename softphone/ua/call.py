@@ -42,7 +42,7 @@ from softphone.ua.invite_client import Fork, InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
 from softphone.ua.outcomes import flow_lost, no_answer
-from softphone.ua.responses import reason_value
+from softphone.ua.responses import reason_value, with_next_cseq
 from softphone.ua.session_change import SessionChange
 
 CANCEL_PATIENCE = 32.0  # s after CANCEL without a final response (RFC 3261 §9.1: 64·T1)
@@ -90,6 +90,7 @@ class Call:
         self._sdp: bytes | None = None  # our answer in 183 and 2xx
         self._loose_ends: set[LooseEnd] = set()
         self._bye_branch: str | None = None
+        self._bye_sent: Request | None = None
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.OPEN_MEDIA: self._open_media,
@@ -441,6 +442,7 @@ class Call:
     def _send_bye(self, now: float, headers: tuple[tuple[str, str], ...]) -> None:
         assert self.dialog is not None
         bye = self._host.authorize(self.account.id, self.dialog.request("BYE", headers=headers))
+        self._bye_sent = bye
         self._loose_ends.add(LooseEnd.BYE)
         self._bye_branch = self._host.send_request(self.account.id, bye, self, now)
         if self._bye_branch is None:
@@ -449,12 +451,14 @@ class Call:
     def _bye_challenged(self, response: Response, now: float) -> None:
         """One more try with credentials, then the dialog is over anyway (RFC 3261 §15.1.1)."""
         assert self.dialog is not None
-        bye = self.dialog.request("BYE")
+        assert self._bye_sent is not None
+        bye = with_next_cseq(self._bye_sent, self.dialog.next_cseq())
         try:
             answered = self._host.answer_challenge(self.account.id, bye, response)
         except SoftphoneError:
             self._untie(LooseEnd.BYE, now)
             return
+        self._bye_sent = answered
         self._bye_branch = self._host.send_request(self.account.id, answered, self, now)
         if self._bye_branch is None:
             self._untie(LooseEnd.BYE, now)

@@ -25,7 +25,7 @@ from softphone.ua.new_session import new_offer_answer
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, with_next_cseq
 
-MAX_CHALLENGES = 3
+MAX_CHALLENGES = 6  # answers to challenges of one INVITE: proxies, the other side, stale nonces
 MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
 
 
@@ -68,8 +68,7 @@ class InviteClient:
         self._from_tag = token(host.token_bytes)
         self._cseq = int.from_bytes(host.token_bytes(2), "big") + 1
         self._branch: str | None = None
-        self._request: Request | None = None
-        self._sent: Request | None = None
+        self._sent: Request | None = None  # with credentials
         self._challenges = 0
         self._forks: dict[str, Fork] = {}
         self.winner: Fork | None = None
@@ -96,7 +95,7 @@ class InviteClient:
         name = f'"{account.display_name.replace(chr(34), "")}" ' if account.display_name else ""
         self._cseq += 1
         supported = (("Supported", ", ".join(sorted(SUPPORTED_EXTENSIONS))),) if SUPPORTED_EXTENSIONS else ()
-        self._request = new_request(
+        request = new_request(
             "INVITE",
             self.target,
             from_=f"{name}<{local}>;tag={self._from_tag}",
@@ -106,7 +105,7 @@ class InviteClient:
             headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported),
             body=self._session.create_offer(),
         )
-        self._transmit(self._host.authorize(account.id, self._request), now)
+        self._transmit(self._host.authorize(account.id, request), now)
 
     def follow(self, now: float) -> None:
         """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
@@ -165,15 +164,14 @@ class InviteClient:
         self._owner.invite_trigger(trigger, now)
 
     def _challenged(self, response: Response, now: float) -> None:
-        assert self._request is not None
+        assert self._sent is not None
         self.status = response.status
         self._challenges += 1
         try:
             if self._challenges > MAX_CHALLENGES:
                 raise OperationFailed(call_failure(response))
             self._cseq += 1
-            self._request = with_next_cseq(self._request, self._cseq)
-            answered = self._host.answer_challenge(self._account.id, self._request, response)
+            answered = self._host.answer_challenge(self._account.id, with_next_cseq(self._sent, self._cseq), response)
         except OperationFailed as error:
             self._fail(error.failure, CallTrigger.REJECTED, now)
             return

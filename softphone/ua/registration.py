@@ -20,7 +20,7 @@ from softphone.ua.host import Host, contact_value, token
 from softphone.ua.outcomes import flow_lost, no_answer, registration_failure
 from softphone.ua.responses import SUPPORTED_EXTENSIONS, new_request, with_next_cseq
 
-MAX_CHALLENGES = 3  # answers to challenges in one round: proxy, registrar, one stale nonce
+MAX_CHALLENGES = 6  # answers to challenges in one round: proxies, registrar, stale nonces
 MIN_EXPIRES = 5  # s; shorter grants are treated as this, so that a hostile registrar cannot make us spin
 
 
@@ -110,7 +110,7 @@ class Registration:
         self._cseq = 0
         self._asked_expires = account.expires
         self._branch: str | None = None
-        self._request: Request | None = None
+        self._request: Request | None = None  # as sent, with credentials
         self._challenges = 0
         self._deadline: float | None = None
         self._bound: str | None = None  # the Contact that the registrar holds
@@ -229,9 +229,11 @@ class Registration:
         )
 
     def _transmit(self, request: Request, now: float) -> None:
+        self._send_authorized(self._host.authorize(self.account.id, request), now)
+
+    def _send_authorized(self, request: Request, now: float) -> None:
         self._request = request
-        authorized = self._host.authorize(self.account.id, request)
-        self._branch = self._host.send_request(self.account.id, authorized, self, now)
+        self._branch = self._host.send_request(self.account.id, request, self, now)
 
     # Responses
 
@@ -255,8 +257,7 @@ class Registration:
             self._failure = error.failure
             self.trigger(RegistrationTrigger.REFUSED, now)
             return
-        self._request = request
-        self._branch = self._host.send_request(self.account.id, answered, self, now)
+        self._send_authorized(answered, now)
 
     def _too_brief(self, response: Response, now: float) -> None:
         """RFC 3261 §10.2.8: try again with at least Min-Expires."""

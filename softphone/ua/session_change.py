@@ -24,7 +24,7 @@ from softphone.ua.invite_server import InviteServer
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.responses import ALLOW, response_to, warning_399, with_next_cseq
 
-MAX_CHALLENGES = 3
+MAX_CHALLENGES = 6
 
 
 class ChangeState(Enum):
@@ -108,7 +108,6 @@ class SessionChange:
         self._offered = Direction.SENDRECV  # what our last offer or answer asked for
         self._agreed = Direction.SENDRECV  # what we had asked for in the exchange that is in force
         self._failure: Failure | None = None
-        self._request: Request | None = None
         self._sent: Request | None = None  # with credentials
         self._branch: str | None = None
         self._challenges = 0
@@ -159,13 +158,13 @@ class SessionChange:
             return
         self._offered = self.wanted
         self._challenges = 0
-        self._request = self._dialog.request(
+        request = self._dialog.request(
             "INVITE",
             contact=contact_value(self._account, flow),
             headers=(("Allow", ALLOW), ("Content-Type", "application/sdp")),
             body=self._session.create_offer(self.wanted),
         )
-        self._send(self._host.authorize(self._account.id, self._request), now)
+        self._send(self._host.authorize(self._account.id, request), now)
 
     def _send(self, request: Request, now: float) -> None:
         self._sent = request
@@ -223,13 +222,13 @@ class SessionChange:
                 self._trigger(ChangeTrigger.LOST, now)
 
     def _challenged(self, response: Response, now: float) -> None:
-        assert self._request is not None
+        assert self._sent is not None
         self._challenges += 1
         try:
             if self._challenges > MAX_CHALLENGES:
                 raise OperationFailed(call_failure(response))
-            self._request = with_next_cseq(self._request, self._dialog.next_cseq())
-            answered = self._host.answer_challenge(self._account.id, self._request, response)
+            again = with_next_cseq(self._sent, self._dialog.next_cseq())
+            answered = self._host.answer_challenge(self._account.id, again, response)
         except OperationFailed as error:
             self._failure = error.failure
             self._trigger(ChangeTrigger.REFUSED, now)
