@@ -14,9 +14,8 @@ from typing import assert_never
 
 from softphone.engine import clock
 from softphone.engine.audio.backend import AudioEndpoint
-from softphone.engine.connector import FlowOpener
 from softphone.engine.media.media_engine import MediaEngine
-from softphone.engine.tls_flow import TlsFlow
+from softphone.engine.ports import Flow, Media, Opener, Post
 from softphone.engine.trace import Trace
 from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed
 from softphone.policy.tls import TlsSettings
@@ -48,7 +47,7 @@ class OpeningFlow:
     """A flow from OpenFlow on; bytes that overtake FlowOpened wait here."""
 
     task: asyncio.Task[None] | None = None
-    flow: TlsFlow | None = None
+    flow: Flow | None = None
     early: list[bytes] = field(default_factory=list)
 
 
@@ -59,19 +58,23 @@ class EngineCore:
         self,
         agent: UserAgent,
         *,
-        opener: FlowOpener,
+        opener: Opener,
         tls_settings: Callable[[AccountId], TlsSettings],
         endpoint: Callable[[MediaId], AudioEndpoint],
         publish: Callable[[Event], None],
         trace: Trace | None = None,
+        media: Callable[[Post], Media] = MediaEngine,
     ) -> None:
-        """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none."""
+        """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none.
+
+        `media(post)` makes what sends and receives; the lab's connections share one thread through it.
+        """
         self.agent = agent
         self._opener = opener
         self._tls_settings, self._endpoint, self._publish = tls_settings, endpoint, publish
         self._trace = trace
         self._loop = asyncio.get_running_loop()
-        self._media = MediaEngine(self.post)
+        self._media = media(self.post)
         self._flows: dict[FlowId, OpeningFlow] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
@@ -79,7 +82,7 @@ class EngineCore:
         self._quiet = asyncio.Event()  # set once the user agent has nothing left to do after Shutdown
 
     @property
-    def media(self) -> MediaEngine:
+    def media(self) -> Media:
         return self._media
 
     def submit(self, command: Command) -> None:

@@ -1,0 +1,56 @@
+"""What the engine core needs of flows and of media: narrow doors, so that the built-in lab can bring its own.
+
+Owns: the protocols. The product's own implementations are `connector.FlowOpener`, `tls_flow.TlsFlow` and
+`media.media_engine.MediaEngine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from softphone.engine.audio.backend import AudioEndpoint
+from softphone.errors import Failure
+from softphone.policy.tls import TlsSettings
+from softphone.sdp.negotiated import NegotiatedMedia
+from softphone.ua.actions import MediaId, OpenFlow
+from softphone.ua.inputs import FlowDescription, Input
+
+Post = Callable[[Input], None]
+OnBytes = Callable[[bytes], None]
+OnClosed = Callable[[Failure], None]
+
+
+class Flow(Protocol):
+    @property
+    def description(self) -> FlowDescription: ...
+
+    def send(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Opener(Protocol):
+    async def open(self, action: OpenFlow, settings: TlsSettings, on_bytes: OnBytes, on_closed: OnClosed) -> Flow:
+        """A flow whose callbacks come after this has returned. Raises OperationFailed."""
+        ...
+
+
+class Media(Protocol):
+    """All methods return at once; what comes of them is posted as inputs."""
+
+    def open(self, media_id: MediaId, address: str) -> None: ...
+
+    def start(self, media_id: MediaId, media: NegotiatedMedia, endpoint: AudioEndpoint) -> None: ...
+
+    def update(self, media_id: MediaId, media: NegotiatedMedia) -> None: ...
+
+    def set_muted(self, media_id: MediaId, muted: bool) -> None: ...
+
+    def send_digits(self, media_id: MediaId, digits: str) -> None: ...
+
+    def stop(self, media_id: MediaId) -> None: ...
+
+    def close(self) -> None:
+        """Ends what this user of the media has open; waits for it."""
+        ...
