@@ -62,12 +62,10 @@ class IncomingRequests:
 
     def answer_malformed(self, error: MalformedRequest, flow_id: FlowId) -> None:
         """400 without a transaction: what is too broken to keep state for is answered statelessly (RFC 3261 §8.2.7)."""
-        assert error.partial is not None
-        try:
+        response = error.answer
+        if error.partial is not None and error.partial.method != "ACK":
             response = response_to(error.partial, error.status_hint, to_tag=token(self._agent.token_bytes))
-        except RemoteProtocolError:
-            return
-        if response.headers.get("Via") is not None:
+        if response is not None:
             self._agent.emit(SendBytes(flow_id, response.to_bytes()))
 
     # Within a dialog

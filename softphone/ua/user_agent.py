@@ -10,7 +10,7 @@ from typing import assert_never
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
 from softphone.sdp.negotiated import Direction, SrtpSecurity
-from softphone.sip.framing import KeepAlive, StreamFramer
+from softphone.sip.framing import FlowEnd, FramingError, KeepAlive, StreamFramer
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
 from softphone.sip.transaction_layer import TransactionLayer
@@ -80,7 +80,9 @@ DIGITS = frozenset("0123456789*#ABCD")
 class UserAgent:
     """Implements `Host` for the machines within."""
 
-    def __init__(self, token_bytes: TokenBytes, rules: Rules | None = None) -> None:
+    def __init__(self, token_bytes: TokenBytes, rules: Rules | None = None, flow_end: FlowEnd = FlowEnd.OPENED) -> None:
+        """`flow_end`: which end of its flows this agent is; only the built-in lab's are accepted ones."""
+        self._flow_end = flow_end
         self.token_bytes = token_bytes
         self.rules: Rules = rules or PhoneRules()
         self._layer = TransactionLayer(token_bytes)
@@ -123,7 +125,7 @@ class UserAgent:
                 if session is None:
                     self.emit(CloseFlow(flow_id))
                 else:
-                    self._framers[flow_id] = StreamFramer()
+                    self._framers[flow_id] = StreamFramer(self._flow_end)
                     session.keeper.opened(description, now)
             case FlowClosed(flow_id=flow_id, failure=failure):
                 self._flow_closed(flow_id, failure, now)
@@ -279,16 +281,20 @@ class UserAgent:
         flow = session.keeper.flow
         assert flow is not None
         try:
-            for item in framer.feed(data):
-                match item:
-                    case KeepAlive.PING:
-                        self.emit(SendBytes(flow_id, b"\r\n"))
-                    case KeepAlive.PONG:
-                        session.keeper.pong(now)
-                    case bytes():
-                        self._message_received(flow, item, now)
-        except RemoteProtocolError as error:
-            self._break_flow(session, error.reason, now)
+            items: list[bytes | KeepAlive] = framer.feed(data)
+            broken = None
+        except FramingError as error:
+            items, broken = list(error.complete), error
+        for item in items:
+            match item:
+                case KeepAlive.PING:
+                    self.emit(SendBytes(flow_id, b"\r\n"))
+                case KeepAlive.PONG:
+                    session.keeper.pong(now)
+                case bytes():
+                    self._message_received(flow, item, now)
+        if broken is not None:
+            self._break_flow(session, broken.reason, now)
 
     def _message_received(self, flow: OpenedFlow, data: bytes, now: float) -> None:
         remote = flow.description
@@ -296,8 +302,7 @@ class UserAgent:
             message = parse_message(data)
             self._layer.receive(message, flow.id, remote.remote_address, remote.remote_port, now)
         except MalformedRequest as error:
-            if error.partial is not None and error.partial.method != "ACK":
-                self._incoming.answer_malformed(error, flow.id)
+            self._incoming.answer_malformed(error, flow.id)
         except RemoteProtocolError:
             pass  # a response, or too little to answer: dropped (RFC 3261 §18.1.2)
         self._pump(now)
