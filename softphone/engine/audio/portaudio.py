@@ -39,6 +39,7 @@ GONE_AFTER = 0.2  # seconds without a callback: the device is gone (media.md)
 FIRST_BLOCK_WITHIN = 3.0  # seconds; an idle PulseAudio sink may take 1.9
 RETRY_INTERVAL = 1.0  # seconds between attempts to open
 PULSE_LATENCY_MS = 20
+PULSE_PROPERTIES = "media.role=phone application.name=Softphone"  # other sound may be lowered for a call
 _SILENCE = bytes(2 * BLOCK_SAMPLES)
 
 
@@ -58,6 +59,7 @@ class SoundDevices:
 
     def __init__(self) -> None:
         self._thread = DeviceThread()
+        self._thread.submit(self._thread.prepare)
 
     def list(self) -> tuple[AudioDevice, ...]:
         """All microphones and speakers; empty where there are none. May take 100 ms."""
@@ -134,14 +136,14 @@ class _Direction:
         self._opened_at = 0.0
         self._retry_at = 0.0
         self._told = False
+        self._suspected = False
         self.blocks = 0
         self.last_block = 0.0
         self.reopened = 0
 
     def start(self) -> None:
         self._running = True
-        self._open(time.monotonic())
-        self._thread.watch(self._watch)
+        self._thread.watch(self._watch)  # opens at once, and again whenever the device is lost
 
     def stop(self) -> None:
         self._running = False
@@ -164,7 +166,13 @@ class _Direction:
             _log.info("%s: sound is back", self.kind.value)
         since = now - (self.last_block if heard else self._opened_at)
         if stream.active and since <= (GONE_AFTER if heard else FIRST_BLOCK_WITHIN):
+            self._suspected = False
             return True
+        if stream.active and not self._suspected:
+            self._suspected = True  # a busy machine stops this thread too: what it held up comes before the next look
+            return True
+        self._suspected = False
+        _log.info("%s: no sound for %.0f ms", self.kind.value, since * 1000)
         stream.close()
         self._stream = None
         self._tell(
@@ -203,7 +211,8 @@ class _Direction:
         if devices is not None:
             found = self._choose(devices)
             variable = "PULSE_SOURCE" if self.kind is AudioDeviceKind.MICROPHONE else "PULSE_SINK"
-            return {variable: found.id, "PULSE_LATENCY_MSEC": str(PULSE_LATENCY_MS)}, "pulse"
+            chosen = {variable: found.id, "PULSE_LATENCY_MSEC": str(PULSE_LATENCY_MS), "PULSE_PROP": PULSE_PROPERTIES}
+            return chosen, "pulse"
         if self._wanted is None:
             return {}, None
         return {}, self._choose(self._thread.portaudio_devices()).id
