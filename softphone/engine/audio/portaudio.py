@@ -175,13 +175,14 @@ class _Direction:
         _log.info("%s: no sound for %.0f ms", self.kind.value, since * 1000)
         stream.close()
         self._stream = None
-        self._tell(
-            Failure(
-                FailureKind.AUDIO_DEVICE,
-                f"The {self.kind.value} has stopped delivering sound.",
-                "The call goes on; another device is tried. Plug the device in again or choose another.",
+        if not heard:  # opened, and silent ever since; a stall that a new stream ends is nobody's business
+            self._tell(
+                Failure(
+                    FailureKind.AUDIO_DEVICE,
+                    f"The {self.kind.value} delivers no sound.",
+                    "The call goes on and tries again. Check the device, or choose another.",
+                )
             )
-        )
         self._open(now)
         return True
 
