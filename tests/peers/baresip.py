@@ -185,6 +185,10 @@ class Baresip:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def dial(self, uri: str) -> None:
         """Call `uri`; the events tell how it goes."""
         self.command("dial", uri)
