@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -16,6 +16,8 @@ from softphone.engine.connector import FlowOpener
 from softphone.engine.core import EngineCore
 from softphone.engine.trace import Trace
 from softphone.errors import Failure
+from softphone.lab.connection import OnCall
+from softphone.lab.lab import LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
 from softphone.storage.settings import AudioSection
@@ -56,6 +58,23 @@ class Application:
                 yield controller
             finally:
                 await core.close()
+
+    @contextlib.asynccontextmanager
+    async def lab(
+        self,
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        accounts: Mapping[str, str] | None = None,
+        names: tuple[str, ...] = (),
+        on_call: OnCall | None = None,
+    ) -> AsyncIterator[Lab]:
+        lab = Lab(host=host, port=port, accounts=accounts, names=names, on_call=on_call)
+        await lab.start()
+        try:
+            yield lab
+        finally:
+            await lab.close()
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         sound = Sound(AudioChoice(), AudioSection, notice=_unheard)

@@ -7,18 +7,22 @@ import re
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from softphone import __version__
 from softphone.cli.calling import AnswerCommand, CallCommand
+from softphone.cli.demo import SECONDS, DemoCommand
+from softphone.cli.lab_command import LabCommand
 from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request, with_options
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
 from softphone.cli.registering import RegisterCommand
 from softphone.engine.waiting import run
 from softphone.errors import OperationFailed
+from softphone.lab.lab import LOOPBACK
 from softphone.sound import AudioChoice, AudioKind
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
@@ -116,6 +120,42 @@ def answer(
     else:
         output.result(Result({"calls": len(results)}, next((r.failure for r in results if not r.ok), None)))
     sys.exit(exit_code(results))
+
+
+@cli.command(epilog="Example: softphone demo --json")
+@with_options(_COMMON)
+@click.option(
+    "--seconds", type=click.FloatRange(1, 600), default=SECONDS, show_default=True, help="Length of the call."
+)
+@click.pass_obj
+def demo(composition: Composition, /, seconds: float, **options: Any) -> None:
+    """See a secure call work: a server of its own on this machine, TLS, SRTP, and a voice that comes back.
+
+    Needs no account, network, display or sound card.
+    """
+    output = _output(options)
+    _finish(output, DemoCommand(composition, output, seconds).run())
+
+
+@cli.command(epilog="Example: softphone lab --port 5061")
+@with_options(_COMMON)
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on; beyond loopback at your risk.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="TLS port; 0 takes any that is free.")
+@click.option("--name", "names", multiple=True, help="A further name for the certificate (repeatable).")
+@click.option("--accounts-file", type=click.Path(path_type=Path), help="Accounts as lines of user:password.")
+@click.pass_obj
+def lab(
+    composition: Composition,
+    /,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    accounts_file: Path | None,
+    **options: Any,
+) -> None:
+    """Run the built-in lab: a registrar with echo, tone, busy and faulty services. Never expose it to a network."""
+    output = _output(options)
+    _finish(output, LabCommand(composition, output, host, port, names, accounts_file).run())
 
 
 def main(arguments: list[str], composition: Composition) -> int:

@@ -104,9 +104,15 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return str(value)
+    match value:
+        case float():
+            return f"{value:.4g}"
+        case enum.Enum():
+            return str(value.value)
+        case list() | tuple():
+            return ", ".join(_shown(item) for item in value)
+        case _:
+            return str(value)
 
 
 def _escaped(text: str) -> str:

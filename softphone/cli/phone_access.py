@@ -6,7 +6,7 @@ Owns: the port `Composition` that `app.py` fills. Must not know: how an engine i
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Protocol
 
 from softphone.controller import Phone
 from softphone.engine.waiting import Inbox
+from softphone.lab.connection import OnCall
+from softphone.lab.lab import LOOPBACK, Lab
 from softphone.messages import AnyEvent, AudioDeviceView
 from softphone.policy.secret import Secret
 from softphone.sound import AudioChoice
@@ -39,6 +41,18 @@ class PhoneRequest:
 class Composition(Protocol):
     def own_phone(self, request: PhoneRequest) -> AbstractAsyncContextManager[Phone]:
         """An engine inside this process; ends calls and unregisters when left. Raises OperationFailed."""
+        ...
+
+    def lab(
+        self,
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        accounts: Mapping[str, str] | None = None,
+        names: tuple[str, ...] = (),
+        on_call: OnCall | None = None,
+    ) -> AbstractAsyncContextManager[Lab]:
+        """The built-in lab inside this process, started; closed when left. Raises OperationFailed."""
         ...
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]: ...
