@@ -128,6 +128,8 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return _registration(state, event)
         case ua.IncomingCall() | ua.CallStarted() | ua.CallRefused():
             return _new_call(state, event, now)
+        case ua.CallLost():
+            return _lost(state, event, now)
         case ua.CallEnded():
             return _ended(state, event, now)
         case _:
@@ -189,6 +191,24 @@ def _ended(state: AppState, event: ua.CallEnded, now: float) -> AppState:
         calls=tuple(other for other in state.calls if other.id != event.call_id),
         recent=(over, *state.recent)[:MAX_RECENT],
     )
+
+
+def _lost(state: AppState, event: ua.CallLost, now: float) -> AppState:
+    """Of an engine that failed: known only as ended. A front end that saw it run replaces what it saw."""
+    direction = CallDirection.INCOMING if event.incoming else CallDirection.OUTGOING
+    ended = ua.CallEnded(event.call_id, ua.EndedBy.LOCAL, failure=event.failure)
+    call = CallView(
+        event.call_id,
+        event.account_id,
+        event.remote,
+        direction,
+        CallPhase.ENDED,
+        began_at=now,
+        ended_at=now,
+        notice=event.failure,
+        ended=ended,
+    )
+    return replace(state, recent=(call, *state.recent)[:MAX_RECENT])
 
 
 _CallChange = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softphone.ua.account import Account, AccountId
+from softphone.ua.open_dialog import OpenDialog
 
 CallId = str
 
@@ -120,6 +121,13 @@ class FollowRedirect:
 
 
 @dataclass(frozen=True, slots=True)
+class EndOrphan:
+    """A dialog of an engine that died: say that its call is lost, and send its BYE (`orphans.py`)."""
+
+    dialog: OpenDialog
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """End all calls, unregister all accounts, close all flows."""
 
@@ -142,5 +150,6 @@ Command = (
     | SendDigits
     | AgreeToUnencrypted
     | FollowRedirect
+    | EndOrphan
     | Shutdown
 )

@@ -158,6 +158,17 @@ class CallRefused:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True)
+class CallLost:
+    """A call of an engine that failed, known from its journal. It is over; the other side is being told."""
+
+    call_id: CallId
+    account_id: AccountId
+    remote: Party
+    incoming: bool
+    failure: Failure
+
+
 class EndedBy(enum.Enum):
     LOCAL = "local"
     REMOTE = "remote"
@@ -194,5 +205,6 @@ Event = (
     | CallReported
     | CallNotice
     | CallRefused
+    | CallLost
     | CallEnded
 )

@@ -39,6 +39,7 @@ from softphone.ua.commands import (
     Command,
     Decline,
     Dial,
+    EndOrphan,
     FollowRedirect,
     HangUp,
     Hold,
@@ -72,6 +73,8 @@ from softphone.ua.inputs import (
     NetworkChanged,
 )
 from softphone.ua.new_session import new_offer_answer
+from softphone.ua.open_dialog import OpenDialog
+from softphone.ua.orphans import Orphans, open_dialog
 from softphone.ua.rules import PhoneRules, Rules
 
 DIGITS = frozenset("0123456789*#ABCD")
@@ -92,6 +95,7 @@ class UserAgent:
         self._handlers: dict[str, tuple[AccountId, ResponseHandler]] = {}  # by branch
         self._outputs: list[Action | Event] = []
         self._incoming = IncomingRequests(self, self.rules)
+        self._orphans = Orphans(self)
         self._shutting_down = False
 
     # The contract of a machine
@@ -110,6 +114,8 @@ class UserAgent:
                     session.unregister(now)
             case Dial():
                 self._dial(command, now)
+            case EndOrphan(dialog=dialog):
+                self._orphans.add(dialog, now)
             case Shutdown():
                 self._shut_down(now)
             case _:
@@ -162,6 +168,12 @@ class UserAgent:
         """After Shutdown: nothing is left to be sent or heard."""
         registered = any(not session.unregistered for session in self._accounts.values())
         return self._shutting_down and not self.calls and not registered
+
+    @property
+    def open_dialogs(self) -> tuple[OpenDialog, ...]:
+        """What another process must know to end the running calls if this one dies."""
+        records = (open_dialog(call) for call in self.calls.values())
+        return tuple(record for record in records if record is not None)
 
     # Host
 
@@ -251,6 +263,7 @@ class UserAgent:
     # Flows
 
     def _flow_ready(self, account: Account, now: float) -> None:
+        self._orphans.flow_ready(account.id, now)
         for call in list(self.calls.values()):
             if call.account.id == account.id:
                 call.trigger(CallTrigger.FLOW_READY, now)

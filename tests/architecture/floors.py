@@ -32,7 +32,7 @@ FLOORS: Mapping[str, int] = {
     "configuration": 4,
     "sound": 4,
     "controller": 4,
-    "state": 4,
+    "state": 3,
     "ui": 5,
     "cli": 5,
     "app": 6,
