@@ -1,0 +1,96 @@
+"""Symbols in the colour of the theme: SVG files of `resources/icons`, drawn sharp at every scaling.
+
+Widgets with a symbol are `Dressed`: the window calls `dress(theme)` on each when the palette changes.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+
+from softphone.storage.resource import resource_path
+from softphone.ui.theme import Theme, current_theme
+
+_SCALINGS = (1, 2, 3)  # enough for screens up to 300 %; Qt scales the nearest one in between
+
+
+@runtime_checkable
+class Dressed(Protocol):
+    def dress(self, theme: Theme) -> None: ...
+
+
+def dress_all(root: QWidget, theme: Theme) -> None:
+    for widget in root.findChildren(QWidget):
+        if isinstance(widget, Dressed):
+            widget.dress(theme)
+
+
+@cache
+def _drawing(name: str) -> bytes:
+    return resource_path(f"icons/{name}.svg").read_bytes()
+
+
+def symbol(name: str, colour: QColor, size: int = 20) -> QIcon:
+    """The icon `name` in one colour; `size` in device-independent pixels. FileNotFoundError if there is none."""
+    renderer = QSvgRenderer(QByteArray(_drawing(name).replace(b"currentColor", colour.name().encode())))
+    icon = QIcon()
+    for scaling in _SCALINGS:
+        pixmap = QPixmap(size * scaling, size * scaling)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        renderer.render(painter)
+        painter.end()
+        pixmap.setDevicePixelRatio(scaling)
+        icon.addPixmap(pixmap)
+    return icon
+
+
+class SymbolButton(QPushButton):
+    """A push button with a symbol; `part` is its style, `colour` the theme's colour of the symbol ("" for white)."""
+
+    def __init__(
+        self, name: str, text: str = "", *, part: str = "flat", colour: str = "text", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(text, parent)
+        self._name, self._colour = name, colour
+        self.setProperty("part", part)
+        self.setAutoDefault(False)
+        self.setIconSize(QSize(20, 20))
+        self.dress(current_theme())
+
+    def set_symbol(self, name: str) -> None:
+        if name != self._name:
+            self._name = name
+            self.dress(current_theme())
+
+    def dress(self, theme: Theme) -> None:
+        colour = getattr(theme, self._colour) if self._colour else QColor("white")
+        self.setIcon(symbol(self._name, colour))
+
+
+class SymbolLabel(QLabel):
+    """A symbol beside a text that says the same: it is skipped by screen readers and holds no text itself."""
+
+    def __init__(self, name: str, colour: str, size: int = 20, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name, self._colour, self._size = name, colour, size
+        self.setFixedSize(size, size)
+        self.dress(current_theme())
+
+    @property
+    def symbol_name(self) -> str:
+        return self._name
+
+    def set_symbol(self, name: str, colour: str) -> None:
+        if (name, colour) != (self._name, self._colour):
+            self._name, self._colour = name, colour
+            self.dress(current_theme())
+
+    def dress(self, theme: Theme) -> None:
+        icon = symbol(self._name, getattr(theme, self._colour), self._size)
+        self.setPixmap(icon.pixmap(QSize(self._size, self._size), self.devicePixelRatioF()))
