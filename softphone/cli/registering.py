@@ -41,7 +41,20 @@ async def await_registration(phone: Phone, inbox: Inbox[AnyEvent], account_id: s
         if isinstance(item, Interrupted):
             raise OperationFailed(INTERRUPTED)
         if item is None:
-            raise OperationFailed(time_out("The registration", patience))
+            raise OperationFailed(_undecided(account, patience))
+
+
+def _undecided(account: AccountView | None, seconds: float) -> Failure:
+    """What was still missing when the time was over."""
+    if account is None:
+        return time_out("The registration", seconds)
+    if account.flow is None:
+        return time_out(f"Connecting to {account.server}", seconds)
+    return Failure(
+        FailureKind.SERVER_SILENT,
+        f"{account.server} accepted the TLS connection but did not answer the registration within {seconds:g} s.",
+        "Check that this is the port of a SIP registrar, or allow more time with --timeout.",
+    )
 
 
 @dataclass(slots=True)

@@ -112,7 +112,7 @@ class AccountSession:
             raise OperationFailed(
                 Failure(
                     FailureKind.NO_CREDENTIALS,
-                    f"The server asks for a password for {self._auth_user}, and none is known.",
+                    f"The server {self.account.server} asks for a password for {self._auth_user}, and none is known.",
                     "Enter the account's password.",
                     status=response.status,
                 )
@@ -123,7 +123,7 @@ class AccountSession:
             raise OperationFailed(
                 Failure(
                     FailureKind.WRONG_CREDENTIALS,
-                    f"The server does not accept the password of {self._auth_user}.",
+                    f"The server {self.account.server} does not accept the password of {self._auth_user}.",
                     "Check user name and password.",
                     (f"SIP {response.status} {response.reason}"[:200],),
                     response.status,
@@ -133,7 +133,8 @@ class AccountSession:
             raise OperationFailed(
                 Failure(
                     FailureKind.UNSUPPORTED_CHALLENGE,
-                    f"The server asks for a kind of authentication that is not supported: {error.reason}.",
+                    f"The server {self.account.server} asks for a kind of authentication that is not supported:"
+                    f" {error.reason}.",
                     "Have it offer Digest with SHA-256 or MD5 and qop=auth.",
                     status=response.status,
                 )

@@ -6,6 +6,7 @@ One table; a status without a row gets the words of its class. The peer's own re
 from __future__ import annotations
 
 from softphone.errors import Failure, FailureKind
+from softphone.sdp.negotiated import ConsentNeeded, Rejection
 from softphone.sip.message import Response
 
 K = FailureKind
@@ -67,13 +68,15 @@ def call_failure(response: Response, *, offered_srtp_only: bool = False) -> Fail
     return _failure(row, response)
 
 
-def registration_failure(response: Response) -> Failure:
+def registration_failure(response: Response, server: str) -> Failure:
+    """`server` as the person wrote it: of several accounts, the one that is meant."""
     row = (
         _REGISTER.get(response.status)
         or _CALL.get(response.status)
         or (K.REJECTED, "The server refused the registration", "Ask whoever runs the server")
     )
-    return _failure(row, response)
+    kind, reason, remedy = row
+    return _failure((kind, reason.replace("The server", f"The server {server}", 1), remedy), response)
 
 
 def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:
@@ -82,11 +85,12 @@ def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:
     return Failure(kind, f"{reason}{said}."[:400], f"{remedy}.", _evidence(response), response.status)
 
 
-def no_answer(what: str) -> Failure:
+def no_answer(what: str, server: str = "") -> Failure:
     """A transaction timed out: treated as 408 (RFC 3261 §8.1.3.1)."""
+    named = f"The server {server}" if server else "The server"
     return Failure(
         K.SERVER_SILENT,
-        f"The server did not answer {what}.",
+        f"{named} did not answer {what}.",
         "Check that the address is that of a SIP server and that it runs.",
         status=408,
     )
@@ -100,3 +104,27 @@ def flow_lost(what: str) -> Failure:
         "The phone reconnects by itself; call again when it is registered.",
         status=503,
     )
+
+
+def unencrypted(reason: str) -> Failure:
+    """Media without encryption to which nobody agreed."""
+    return Failure(
+        K.MEDIA_NOT_ENCRYPTED,
+        reason,
+        "Answer unencrypted only if you accept that the call can be listened to; otherwise turn on SRTP on the PBX.",
+    )
+
+
+def refused_answer(result: ConsentNeeded | Rejection | None) -> Failure:
+    """Why the answer to an offer of ours cannot be taken where nobody can be asked; None: there was no answer."""
+    match result:
+        case Rejection(failure=failure):
+            return failure
+        case ConsentNeeded(reason=reason):
+            return Failure(K.MEDIA_NOT_ENCRYPTED, reason, "Call again; on the PBX, turn on SRTP for the other side.")
+        case None:
+            return Failure(
+                K.PROTOCOL,
+                "The other side did not answer our offer of media (no SDP).",
+                "Report it with a trace to whoever runs the server.",
+            )

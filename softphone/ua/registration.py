@@ -161,7 +161,8 @@ class Registration:
             return
         silent = not isinstance(error, TransportFailed)
         self.status = 408 if silent else 503
-        self._failure = no_answer("the registration") if silent else flow_lost("while registering")
+        server = str(self.account.server)
+        self._failure = no_answer("the registration", server) if silent else flow_lost("while registering")
         self.trigger(RegistrationTrigger.FAILED, now)
 
     # Steps
@@ -245,7 +246,7 @@ class Registration:
                 raise OperationFailed(
                     Failure(
                         FailureKind.WRONG_CREDENTIALS,
-                        "The server keeps asking for a password.",
+                        f"The server {self.account.server} keeps asking for a password.",
                         "Check user name and password.",
                         status=response.status,
                     )
@@ -277,7 +278,7 @@ class Registration:
         self.trigger(RegistrationTrigger.ACCEPTED, now)
 
     def _not_accepted(self, response: Response, now: float) -> None:
-        self._failure = registration_failure(response)
+        self._failure = registration_failure(response, str(self.account.server))
         self._retry_after = _seconds(response.headers.get("Retry-After"))
         final = response.status in (400, 403, 404, 405, 416, 420, 423, 604) or 300 <= response.status < 400
         self.trigger(RegistrationTrigger.REFUSED if final else RegistrationTrigger.FAILED, now)

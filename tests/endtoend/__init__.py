@@ -1,0 +1,1 @@
+"""The command line as a person's script runs it: a process of its own against real programs and hostile servers."""
