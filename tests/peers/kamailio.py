@@ -87,12 +87,13 @@ class Kamailio:
         mutual: bool = False,
         identity: Identity | None = None,
         nonce_seconds: int = 300,
+        min_expires: int = 30,
     ) -> None:
         """Start and wait until it answers.
 
         `rtpengine`: the control port of a running Rtpengine; `rtpengine_flags`: e.g. "RTP/SAVP" to make it speak
         SRTP to both sides. `identity`: another certificate than the good one. `nonce_seconds`: after that long a
-        digest nonce is stale (RFC 7616 §3.3).
+        digest nonce is stale (RFC 7616 §3.3). `min_expires`: shorter registrations are made this long (RFC 3261 §10.3).
         """
         require("kamailio", "kamcmd")
         self.ca = ca
@@ -114,6 +115,7 @@ class Kamailio:
             "RTPENGINE_PORT": rtpengine or 0,
             "RTPENGINE_FLAGS": rtpengine_flags,
             "NONCE_SECONDS": nonce_seconds,
+            "MIN_EXPIRES": min_expires,
             "ACCOUNTS": "\n".join(f'    $sht(password=>{user}) = "{word}";' for user, word in PASSWORDS.items()),
             "CERTIFICATE": identity.certificate,
             "PRIVATE_KEY": identity.private_key,

@@ -122,6 +122,13 @@ class PeerProcess:
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def wait(self, timeout: float) -> int | None:
+        """The exit code once the program has ended by itself; None when it still runs after `timeout` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
     def stop(self) -> None:
         """Ask the program to end; kill its whole group when it has not ended in time. May be called again."""
         if self.running:
