@@ -38,7 +38,7 @@ bench:
 # A folder with the frozen program, dist/softphone, which then tests itself.
 package:
 	@packaging/setup/setup.sh test
-	$(VENV)/pyinstaller --noconfirm --distpath dist --workpath build packaging/softphone.spec
+	$(VENV)/python packaging/freeze.py
 	dist/softphone/softphone selftest
 
 # Writes the lock files anew, keeping versions that still fit (UPGRADE=--upgrade for the newest). Needs uv (pipx install uv).
