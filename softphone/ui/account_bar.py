@@ -1,0 +1,98 @@
+"""Am I reachable? One row an account: the state of its registration in words, and why and what to do if it failed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from softphone.state import AccountView, AppState
+from softphone.ua.account import AccountId
+from softphone.ua.events import RegistrationState
+from softphone.ui import words
+from softphone.ui.cards import WarningBox
+from softphone.ui.symbols import SymbolLabel
+from softphone.ui.texts import LineLabel, TextLabel, announce, foreign
+
+_SYMBOLS: dict[RegistrationState, tuple[str, str]] = {
+    RegistrationState.OFFLINE: ("state-waiting", "muted"),
+    RegistrationState.CONNECTING: ("state-waiting", "muted"),
+    RegistrationState.REGISTERING: ("state-waiting", "muted"),
+    RegistrationState.REGISTERED: ("state", "good"),
+    RegistrationState.WAITING: ("state-failed", "bad"),
+    RegistrationState.FAILED: ("state-failed", "bad"),
+}
+_TOLD = frozenset({RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.FAILED})
+
+
+class AccountRow(QWidget):
+    """One account. Emits `try_again` and `change` with its id."""
+
+    try_again = Signal(str)
+    change = Signal(str)
+
+    def __init__(self, account: AccountView, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._account: AccountView | None = None
+        self._symbol = SymbolLabel("state-waiting", "muted", 16)
+        self.name = LineLabel(bold=True)
+        self.state = TextLabel(part="muted", scale=0.92)
+        self.trouble = WarningBox()
+        self.again = self.trouble.add_button(self.tr("Try now"))
+        self.again.clicked.connect(lambda: self.try_again.emit(account.id))
+        self.account = self.trouble.add_button(self.tr("Account…"))
+        self.account.clicked.connect(lambda: self.change.emit(account.id))
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        texts.addWidget(self.name)
+        texts.addWidget(self.state)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addLayout(texts, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self.trouble)
+        self.render_account(account)
+
+    def render_account(self, account: AccountView) -> None:
+        before, self._account = self._account, account
+        if account == before:
+            return
+        self._symbol.set_symbol(*_SYMBOLS[account.state])
+        self.name.setText(foreign(account.display_name) or words.address(account.address))
+        self.state.setText(words.registration(account))
+        self.trouble.say_failure(account.failure)
+        if account.state in _TOLD and (before is None or before.state is not account.state):
+            failure = f" {words.sentence(account.failure)}" if account.failure else ""
+            announce(self, f"{self.name.text()}: {self.state.text()}.{failure}")
+
+
+class AccountBar(QWidget):
+    """The rows of all accounts, in their order."""
+
+    try_again = Signal(str)
+    change = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.rows: dict[AccountId, AccountRow] = {}
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(6)
+
+    def render_state(self, state: AppState) -> None:
+        accounts = {account.id: account for account in state.accounts}
+        for gone in self.rows.keys() - accounts.keys():
+            row = self.rows.pop(gone)
+            row.hide()
+            row.deleteLater()
+        for account_id, account in accounts.items():
+            if account_id in self.rows:
+                self.rows[account_id].render_account(account)
+                continue
+            row = AccountRow(account)
+            row.try_again.connect(self.try_again)
+            row.change.connect(self.change)
+            self.rows[account_id] = row
+            self._layout.addWidget(row)

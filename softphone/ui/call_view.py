@@ -1,0 +1,182 @@
+"""A call on its way or running: who, how long, whether encrypted, the line; mute, hold, keypad, hang up; questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from softphone.messages import AnyCommand
+from softphone.state import AccountView, CallPhase, CallView
+from softphone.ua.commands import AgreeToUnencrypted, FollowRedirect, HangUp, Hold, Mute, Resume, SendDigits, Unmute
+from softphone.ui import words
+from softphone.ui.cards import Card, WarningBox
+from softphone.ui.key_pad import KeyPad
+from softphone.ui.lock import Lock
+from softphone.ui.symbols import SymbolButton
+from softphone.ui.texts import LineLabel, TextLabel, announce, foreign
+
+HANG_UP_KEYS, MUTE_KEYS, HOLD_KEYS, KEYPAD_KEYS = "Ctrl+Shift+H", "Ctrl+Shift+M", "Ctrl+Shift+O", "Ctrl+Shift+K"
+_MOST_DIGITS = 40  # shown of those that were sent
+
+
+class RunningCallView(Card):
+    """One call from dialling to its end. Everything is drawn from the CallView; buttons only submit commands."""
+
+    def __init__(self, call: CallView, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._submit, self._call = submit, call
+        self._told: tuple[str, str, str] | None = None
+        self.party = LineLabel(scale=1.45, bold=True)
+        self.address = LineLabel(part="muted")
+        self.state = TextLabel()
+        self.timer = TextLabel()
+        self.timer.setWordWrap(False)
+        self.lock = Lock()
+        self.notice = WarningBox()
+        self.question = WarningBox()
+        self.agree = self.question.add_button("")
+        self.agree.clicked.connect(self._agree)
+        self.quality = TextLabel(part="muted", scale=0.85)
+        self.line_warning = TextLabel(part="bad", scale=0.85)
+
+        state = QHBoxLayout()
+        state.addWidget(self.state, 1)
+        state.addWidget(self.timer, 0, Qt.AlignmentFlag.AlignTop)
+        self.column.addWidget(self.party)
+        self.column.addWidget(self.address)
+        self.column.addLayout(state)
+        self.column.addWidget(self.lock)
+        self.column.addWidget(self.notice)
+        self.column.addWidget(self.question)
+        self.column.addLayout(self._switches())
+        self.digits = LineLabel(scale=1.1)
+        self.digits.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.pad = KeyPad()
+        self.pad.pressed.connect(self._send_digit)
+        self.pad.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.pad.setAccessibleName(self.tr("Keypad"))
+        self.hang_up = SymbolButton("hang-up", part="hang-up", colour="")
+        self.hang_up.setToolTip(self.tr("End the call (%s)") % HANG_UP_KEYS)
+        self.hang_up.clicked.connect(self.end_call)
+        self.column.addWidget(self.digits)
+        self.column.addWidget(self.pad)
+        self.column.addWidget(self.hang_up)
+        self.column.addWidget(self.quality)
+        self.column.addWidget(self.line_warning)
+        self.digits.hide()
+        self.pad.hide()
+
+    def _switches(self) -> QHBoxLayout:
+        self.mute = self._switch("microphone", self.tr("Mute"), MUTE_KEYS, self.toggle_mute)
+        self.hold = self._switch("hold", self.tr("Hold"), HOLD_KEYS, self.toggle_hold)
+        self.keypad = self._switch("keypad", self.tr("Keypad"), KEYPAD_KEYS, self.toggle_keypad)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        for button in (self.mute, self.hold, self.keypad):
+            row.addWidget(button, 1)
+        return row
+
+    def _switch(self, name: str, text: str, keys: str, act: Callable[[], None]) -> SymbolButton:
+        button = SymbolButton(name, text, part="switch")
+        button.setCheckable(True)
+        button.setToolTip(f"{text} ({keys})")
+        button.clicked.connect(act)
+        return button
+
+    @property
+    def call(self) -> CallView:
+        return self._call
+
+    # From the state to the screen
+
+    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None:
+        self._call = call
+        self.party.setText(words.name(call.remote))
+        self.address.setText(words.address(call.remote.uri))
+        self.state.setText(words.call_state(call))
+        self.lock.render_lock(call.security, call.phase, account)
+        self.notice.say_failure(call.notice)
+        self._render_question()
+        active = call.phase is CallPhase.ACTIVE
+        for button in (self.mute, self.hold, self.keypad):
+            button.setEnabled(active)
+        self._render_switch(self.mute, call.muted, "microphone-off" if call.muted else "microphone")
+        self._render_switch(self.hold, call.held_by_us, "resume" if call.held_by_us else "hold")
+        self.mute.setText(self.tr("Muted") if call.muted else self.tr("Mute"))
+        self.hold.setText(self.tr("Resume") if call.held_by_us else self.tr("Hold"))
+        self.keypad.setChecked(not self.pad.isHidden())
+        self.hang_up.setText(self.tr("Hang up") if active else self.tr("Cancel"))
+        self.quality.show_text(words.line_quality(call.report))
+        self.line_warning.show_text(words.line_warnings(call.report))
+        self.tick(now)
+        self._tell()
+
+    def tick(self, now: float) -> None:
+        """The timer; `now` is a reading of the engine's clock, in seconds."""
+        since = self._call.established_at
+        self.timer.setText(words.duration(now - since) if since is not None else "")
+
+    def _render_question(self) -> None:
+        call = self._call
+        if call.phase is CallPhase.CONSENT:
+            reason = call.security.reason or ""
+            warning = self.tr("No sound flows until you agree. Without encryption, others may listen.")
+            self.question.say(self.tr("Go on without encryption?"), f"{reason} {warning}".strip())
+            self.agree.setText(self.tr("Go on unencrypted"))
+        elif call.phase is CallPhase.REDIRECTED:
+            target = words.address(call.redirect_target or "")
+            self.question.say(self.tr("The call is diverted."), self.tr("Call %s instead?") % target)
+            self.agree.setText(self.tr("Call the new address"))
+        else:
+            self.question.say("")
+
+    @staticmethod
+    def _render_switch(button: SymbolButton, on: bool, name: str) -> None:
+        button.setChecked(on)
+        button.set_symbol(name)
+
+    def _tell(self) -> None:
+        """Has screen readers say what changed; the timer and the numbers are left out."""
+        said = (self.state.text(), self.lock.headline.text(), self.notice.reason.text())
+        if said == self._told:
+            return
+        before, self._told = self._told, said
+        changed = [text for text, old in zip(said, before or ("", "", ""), strict=True) if text and text != old]
+        question = self._call.phase in (CallPhase.CONSENT, CallPhase.REDIRECTED)
+        if question:
+            changed += [self.question.reason.text(), self.question.remedy.text()]
+        announce(self, f"{self.party.text()}: {'. '.join(changed)}", urgent=question)
+
+    # From the person to the engine. The state comes back with an event; until then the button shows the old one.
+
+    def end_call(self) -> None:
+        self._submit(HangUp(self._call.id))
+
+    def toggle_mute(self) -> None:
+        self._submit(Unmute(self._call.id) if self._call.muted else Mute(self._call.id))
+        self.mute.setChecked(self._call.muted)
+
+    def toggle_hold(self) -> None:
+        self._submit(Resume(self._call.id) if self._call.held_by_us else Hold(self._call.id))
+        self.hold.setChecked(self._call.held_by_us)
+
+    def toggle_keypad(self) -> None:
+        opened = self.pad.isHidden()
+        self.pad.setVisible(opened)
+        self.digits.setVisible(opened)
+        self.keypad.setChecked(opened)
+        if opened:
+            self.pad.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _send_digit(self, digit: str) -> None:
+        if self._call.phase is CallPhase.ACTIVE:
+            self._submit(SendDigits(self._call.id, digit))
+            self.digits.setText(foreign((self.digits.text() + digit)[-_MOST_DIGITS:]))
+
+    def _agree(self) -> None:
+        if self._call.phase is CallPhase.CONSENT:
+            self._submit(AgreeToUnencrypted(self._call.id))
+        elif self._call.phase is CallPhase.REDIRECTED:
+            self._submit(FollowRedirect(self._call.id))

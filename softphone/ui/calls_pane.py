@@ -1,0 +1,195 @@
+"""The calls of this moment, one card each: ringing here first, then running ones, then what has just ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from softphone.messages import AnyCommand
+from softphone.state import AccountView, AppState, CallPhase, CallView
+from softphone.ua.commands import CallId
+from softphone.ui.call_view import HANG_UP_KEYS, HOLD_KEYS, KEYPAD_KEYS, MUTE_KEYS, RunningCallView
+from softphone.ui.ended_view import EndedView
+from softphone.ui.incoming_view import ANSWER_KEYS, DECLINE_KEYS, IncomingView
+
+_MOST_ENDED = 3
+_ENDED_SHOWN_MS = 6_000  # of a call that ended as calls do
+_TICK_MS = 1_000
+
+
+class CallCard(Protocol):
+    @property
+    def call(self) -> CallView: ...
+
+    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None: ...
+
+
+class CallsPane(QScrollArea):
+    """`clock` reads the engine's clock. Emits `dial(address)` for "Call again" and `focus_freed` when a card that had
+    the keyboard's focus goes away."""
+
+    dial = Signal(str)
+    focus_freed = Signal()
+
+    def __init__(
+        self, submit: Callable[[AnyCommand], None], clock: Callable[[], float], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._submit, self._clock = submit, clock
+        self._state: AppState | None = None
+        self.cards: dict[CallId, IncomingView | RunningCallView | EndedView] = {}
+        inside = QWidget()
+        inside.setProperty("part", "plain")
+        self._column = QVBoxLayout(inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(8)
+        self._column.addStretch(1)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setProperty("part", "plain")
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._ticker = QTimer(self, interval=_TICK_MS)  # runs only while a call is established
+        self._ticker.timeout.connect(self._tick)
+        self._shortcuts()
+        self.hide()
+
+    def _shortcuts(self) -> None:
+        """For the first call that each can mean; a card's own shortcuts would be ambiguous with two calls."""
+        actions: tuple[tuple[str, Callable[[], None]], ...] = (
+            (ANSWER_KEYS, lambda: self._first(IncomingView, IncomingView.answer_by_shortcut)),
+            (DECLINE_KEYS, lambda: self._first(IncomingView, IncomingView.decline_call)),
+            (HANG_UP_KEYS, lambda: self._first(RunningCallView, RunningCallView.end_call)),
+            (MUTE_KEYS, lambda: self._first_active(RunningCallView.toggle_mute)),
+            (HOLD_KEYS, lambda: self._first_active(RunningCallView.toggle_hold)),
+            (KEYPAD_KEYS, lambda: self._first_active(RunningCallView.toggle_keypad)),
+        )
+        for keys, act in actions:
+            QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WindowShortcut).activated.connect(act)
+
+    @property
+    def occupied(self) -> bool:
+        """Whether a call is on its way or running: the dial pad makes room for it."""
+        return any(isinstance(card, RunningCallView) for card in self.cards.values())
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self._column.totalHeightForWidth(self.width()))
+
+    def minimumSizeHint(self) -> QSize:
+        """All of it up to the height of one call; more than that scrolls."""
+        return QSize(0, min(self.sizeHint().height(), self.fontMetrics().height() * 18))
+
+    # From the state to the cards
+
+    def render_state(self, state: AppState) -> None:
+        before, self._state = self._state, state
+        running = {call.id: call for call in state.calls}
+        for call in state.calls:
+            self._show(call)
+        known = {call.id for call in (*before.calls, *before.recent)} if before is not None else None
+        for call in reversed(state.recent):
+            over = isinstance(self.cards.get(call.id), IncomingView | RunningCallView)
+            if over or (known is not None and call.id not in known):
+                self._end(call)
+        for call_id in [c for c, card in self.cards.items() if c not in running and not isinstance(card, EndedView)]:
+            self._remove(call_id)
+        self._order()
+        self._tick()
+        established = any(call.established_at is not None for call in state.calls)
+        if established != self._ticker.isActive():
+            self._ticker.start() if established else self._ticker.stop()
+        self.setVisible(bool(self.cards))
+        self.updateGeometry()
+
+    def _show(self, call: CallView) -> None:
+        kind = IncomingView if call.phase is CallPhase.INCOMING else RunningCallView
+        card = self.cards.get(call.id)
+        if not isinstance(card, kind):
+            had_focus = self._remove(call.id)
+            card = kind(call, self._submit)
+            self._put(call.id, card)
+            card.render_call(call, self._account(call), self._clock())
+            if had_focus and isinstance(card, RunningCallView):
+                card.mute.setFocus()  # a second press of the same key must not hang up
+        else:
+            card.render_call(call, self._account(call), self._clock())
+
+    def _end(self, call: CallView) -> None:
+        """The card of a call that is over: with the reason if it failed, for some seconds if it was a conversation."""
+        self._remove(call.id)
+        failed = call.ended is not None and call.ended.failure is not None
+        if not failed and call.established_at is None:
+            return  # cancelled, declined or missed: the list of calls says so
+        card = EndedView(call)
+        card.closed.connect(self.close_card)
+        card.call_again.connect(self.dial)
+        card.render_call(call, self._account(call), self._clock())
+        self._put(call.id, card)
+        card.tell()
+        if not failed:
+            QTimer.singleShot(_ENDED_SHOWN_MS, card, lambda: self.close_card(call.id))
+        ended = [call_id for call_id, other in self.cards.items() if isinstance(other, EndedView)]
+        for old in ended[:-_MOST_ENDED]:
+            self._remove(old)
+
+    def close_card(self, call_id: CallId) -> None:
+        """Takes away what an ended call left."""
+        if isinstance(self.cards.get(call_id), EndedView):
+            self._remove(call_id)
+        self.setVisible(bool(self.cards))
+        self.updateGeometry()
+
+    def close_ended(self) -> None:
+        """A new call begins: what ended before has been seen."""
+        for call_id in [c for c, card in self.cards.items() if isinstance(card, EndedView)]:
+            self.close_card(call_id)
+
+    def _put(self, call_id: CallId, card: IncomingView | RunningCallView | EndedView) -> None:
+        self.cards[call_id] = card
+        self._column.insertWidget(self._column.count() - 1, card)
+        card.show()
+
+    def _remove(self, call_id: CallId) -> bool:
+        """Whether the card had the keyboard's focus, which then must not fall on another call's button."""
+        card = self.cards.pop(call_id, None)
+        if card is None:
+            return False
+        focus = self.window().focusWidget()
+        had_focus = focus is not None and (focus is card or card.isAncestorOf(focus))
+        if had_focus:
+            self.focus_freed.emit()
+        self._column.removeWidget(card)
+        card.hide()
+        card.deleteLater()
+        return had_focus
+
+    def _order(self) -> None:
+        ranks = {IncomingView: 0, RunningCallView: 1, EndedView: 2}
+        wanted = sorted(self.cards.values(), key=lambda card: ranks[type(card)])
+        for place, card in enumerate(wanted):
+            if self._column.indexOf(card) != place:
+                self._column.removeWidget(card)
+                self._column.insertWidget(place, card)
+
+    def _account(self, call: CallView) -> AccountView | None:
+        return self._state.account(call.account_id) if self._state is not None else None
+
+    def _tick(self) -> None:
+        for card in self.cards.values():
+            if isinstance(card, RunningCallView):
+                card.tick(self._clock())
+
+    def _first(self, kind: type[IncomingView | RunningCallView], act: Callable[..., None]) -> None:
+        card = next((card for card in self.cards.values() if isinstance(card, kind)), None)
+        if card is not None:
+            act(card)
+
+    def _first_active(self, act: Callable[[RunningCallView], None]) -> None:
+        cards = (card for card in self.cards.values() if isinstance(card, RunningCallView))
+        card = next((card for card in cards if card.call.phase is CallPhase.ACTIVE), None)
+        if card is not None:
+            act(card)

@@ -1,0 +1,83 @@
+"""A call that rings here: who calls, which account, whether it will be encrypted; answer or decline.
+
+Never takes the focus, and Enter answers nothing: the keyboard's way is the shortcut that the button's tip names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from softphone.messages import AnyCommand
+from softphone.state import AccountView, CallView
+from softphone.ua.commands import Answer, AnswerUnencrypted, Decline
+from softphone.ui import words
+from softphone.ui.cards import Card
+from softphone.ui.lock import Lock
+from softphone.ui.symbols import SymbolButton
+from softphone.ui.texts import LineLabel, TextLabel, announce
+
+ANSWER_KEYS, DECLINE_KEYS = "Ctrl+Shift+A", "Ctrl+Shift+D"
+
+
+class IncomingView(Card):
+    """One ringing call."""
+
+    def __init__(self, call: CallView, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._submit, self._call = submit, call
+        self.title = TextLabel(self.tr("Incoming call"), part="muted", scale=0.92)
+        self.caller = LineLabel(scale=1.45, bold=True)
+        self.address = LineLabel(part="muted")
+        self.account = LineLabel(part="muted", scale=0.92)
+        self.lock = Lock()
+        for widget in (self.title, self.caller, self.address, self.account, self.lock):
+            self.column.addWidget(widget)
+        self.answer = SymbolButton("call", part="call", colour="")
+        self.answer.clicked.connect(self.answer_call)
+        self.decline = SymbolButton("hang-up", self.tr("Decline"), part="hang-up", colour="")
+        self.decline.setToolTip(self.tr("Decline the call (%s)") % DECLINE_KEYS)
+        self.decline.clicked.connect(self.decline_call)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.decline, 1)
+        row.addWidget(self.answer, 1)
+        self.column.addSpacing(4)
+        self.column.addLayout(row)
+        self._told = False
+
+    @property
+    def call(self) -> CallView:
+        return self._call
+
+    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None:
+        del now
+        self._call = call
+        self.caller.setText(words.name(call.remote))
+        self.address.setText(words.address(call.remote.uri))
+        self.account.setText(self.tr("for %s") % words.address(account.address) if account else "")
+        self.account.setVisible(account is not None)
+        self.lock.render_lock(call.security, call.phase, account)
+        if call.needs_consent:
+            self.answer.setText(self.tr("Answer unencrypted"))
+            self.answer.setToolTip(self.tr("This call cannot be encrypted: whoever can read the network can listen"))
+        else:
+            self.answer.setText(self.tr("Answer"))
+            self.answer.setToolTip(self.tr("Answer the call (%s)") % ANSWER_KEYS)
+        if not self._told:
+            self._told = True
+            caller = self.tr("Incoming call from %s.") % f"{self.caller.text()}, {self.address.text()}"
+            announce(self, f"{caller} {self.lock.headline.text()}.", urgent=True)
+
+    def answer_call(self) -> None:
+        command = AnswerUnencrypted if self._call.needs_consent else Answer
+        self._submit(command(self._call.id))
+
+    def answer_by_shortcut(self) -> None:
+        """A call without encryption is taken by its own button only, which says so."""
+        if not self._call.needs_consent:
+            self._submit(Answer(self._call.id))
+
+    def decline_call(self) -> None:
+        self._submit(Decline(self._call.id))
