@@ -1,31 +1,30 @@
 """One call, outgoing or incoming: the table of `call_table.py` put to work (RFC 3261 §13, §15).
 
-Owns: the call's state, its dialog once there is one, its media's life. The INVITE transactions are `invite_client.py`'s
-and `invite_server.py`'s, later offers `session_change.py`'s, what may be agreed `sdp/offer_answer.py`'s.
+Owns: the call's state, its dialog once there is one, and what the person hears of it. The INVITE transactions are
+`invite_client.py`'s and `invite_server.py`'s, later offers `session_change.py`'s, its media `call_media.py`'s, what it
+waits for at its end `call_ending.py`'s, what may be agreed `sdp/offer_answer.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 
-from softphone.errors import Failure, FailureKind, SoftphoneError
+from softphone.errors import Failure, FailureKind
 from softphone.policy.media import MediaPolicy
-from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, NegotiatedMedia, Rejection
+from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import cseq
-from softphone.sip.message import Request, Response
+from softphone.sip.message import Request
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
-from softphone.ua.actions import OpenMedia, SetMuted, StartMedia, StopMedia, UpdateMedia
+from softphone.ua.call_ending import CallEnding
+from softphone.ua.call_media import CallMedia
 from softphone.ua.call_table import CALL_TABLE, CallState, CallStep, CallTrigger
 from softphone.ua.commands import CallId
 from softphone.ua.events import (
     CallEnded,
     CallEstablished,
-    CallNotEncrypted,
     CallNotice,
     CallRinging,
     ConsentRequested,
@@ -36,35 +35,17 @@ from softphone.ua.events import (
     Party,
     RedirectOffered,
 )
-from softphone.ua.host import Host, token
+from softphone.ua.host import Host
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.invite_client import Fork, InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
-from softphone.ua.outcomes import flow_lost, no_answer
-from softphone.ua.responses import reason_value, with_next_cseq
+from softphone.ua.outcomes import flow_lost, no_answer, refused_answer, unencrypted
+from softphone.ua.responses import reason_value, sdp_of
 from softphone.ua.session_change import SessionChange
 
-CANCEL_PATIENCE = 32.0  # s after CANCEL without a final response (RFC 3261 §9.1: 64·T1)
 CONSENT_WITHIN = 60.0  # s the person has to agree to a clear call before it is ended
-REPORT_WITHIN = 2.0  # s to wait for the media's last report
-
-
-class LooseEnd(Enum):
-    """What an ending call still waits for."""
-
-    BYE = auto()
-    MEDIA = auto()
-
-
-@dataclass(slots=True)
-class CallMedia:
-    """The call's media as far as the signalling knows it."""
-
-    id: str
-    opened: MediaOpened | None = None
-    running: NegotiatedMedia | None = None
-    report: MediaReport | None = None
+DECLINED = 603
 
 
 class Call:
@@ -75,7 +56,7 @@ class Call:
         self.id, self.remote = call_id, remote
         self.session = session
         self.state = CallState.WAITING_FLOW
-        self.media = CallMedia(token(host.token_bytes))
+        self.media = CallMedia(host, call_id)
         self.dialog: Dialog | None = None
         self.change: SessionChange | None = None
         self.client: InviteClient | None = None
@@ -83,14 +64,12 @@ class Call:
         self.consent: ConsentNeeded | None = None  # of an incoming offer without encryption
         self.failure: Failure | None = None
         self.muted = False
+        self.announced_end = False  # the person has heard that it is over; only loose ends are left
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
-        self._decline_status = 603
-        self._announced_end = False
+        self._decline_status = DECLINED
         self._sdp: bytes | None = None  # our answer in 183 and 2xx
-        self._loose_ends: set[LooseEnd] = set()
-        self._bye_branch: str | None = None
-        self._bye_sent: Request | None = None
+        self._ending = CallEnding(host, account, self)
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.OPEN_MEDIA: self._open_media,
@@ -106,12 +85,16 @@ class Call:
             CallStep.DECLINE: lambda now: self._server.respond(self._decline_status, now),
             CallStep.TERMINATE_INVITE: lambda now: self._server.respond(487, now),
             CallStep.MEDIA_UNAVAILABLE: lambda now: self._server.respond(500, now),
-            CallStep.BYE: self._bye,
+            CallStep.CATCH_UP: self._catch_up,
+            CallStep.BYE: lambda now: self._bye((), now),
+            CallStep.BYE_AGAIN: self._ending.flow_ready,
+            CallStep.AWAIT_ACK: lambda _: self._ending.await_ack(),
+            CallStep.ACK_SETTLED: self._ack_settled,
             CallStep.STOP_MEDIA: self._stop_media,
             CallStep.BY_US: lambda _: self._ended_ordinarily(EndedBy.LOCAL),
             CallStep.BY_PEER: lambda _: self._ended_ordinarily(EndedBy.REMOTE),
             CallStep.BY_FAILURE: self._by_failure,
-            CallStep.FINISH: self._finish,
+            CallStep.FINISH: self._announce_end,
         }
 
     # Making one
@@ -142,7 +125,10 @@ class Call:
         server: InviteServer,
         now: float,
     ) -> Call:
-        """The offer, if there is one, has been received by `session` and is acceptable."""
+        """The offer, if there is one, has been received by `session` and is acceptable.
+
+        Raises RemoteProtocolError if the INVITE can make no dialog.
+        """
         call = cls(host, account, call_id, remote, session, now)
         call.state = CallState.RINGING
         call.server = server
@@ -153,7 +139,10 @@ class Call:
 
     # The machine
 
-    def trigger(self, trigger: CallTrigger, now: float) -> None:
+    def trigger(self, trigger: CallTrigger, now: float, failure: Failure | None = None) -> None:
+        """`failure` is why; it counts only if the trigger does."""
+        if failure is not None and (self.state, trigger) in CALL_TABLE.rows:
+            self.failure = failure
         self.state, steps = CALL_TABLE.step(self.state, trigger)
         for step in steps:
             self._steps[step](now)
@@ -165,6 +154,7 @@ class Call:
     def next_timer(self) -> float | None:
         times = (
             self._deadline,
+            self._ending.next_timer(),
             self.server.next_timer() if self.server is not None else None,
             self.change.next_timer() if self.change is not None else None,
         )
@@ -173,20 +163,13 @@ class Call:
     def handle_timer(self, now: float) -> None:
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            self._timer(now)
+            failure = unencrypted(self._client_consent.reason) if self.state is CallState.AWAITING_CONSENT else None
+            self.trigger(CallTrigger.TIMER, now, failure)
         if self.server is not None and self.server.handle_timer(now):
-            self.failure = no_answer("our acceptance of the call (no ACK)")
-            self.trigger(CallTrigger.ACK_MISSING, now)
-        if self.change is not None and not self.over:
+            self.trigger(CallTrigger.ACK_MISSING, now, no_answer("our acceptance of the call (no ACK)"))
+        if self.change is not None:
             self.change.handle_timer(now)
-
-    def _timer(self, now: float) -> None:
-        if self.state is CallState.ENDING:
-            self._untie(LooseEnd.MEDIA, now)
-            return
-        if self.state is CallState.AWAITING_CONSENT:
-            self.failure = _unencrypted(self._client_consent().reason)
-        self.trigger(CallTrigger.TIMER, now)
+        self._ending.handle_timer(now)
 
     @property
     def _client(self) -> InviteClient:
@@ -198,24 +181,45 @@ class Call:
         assert self.server is not None
         return self.server
 
+    @property
+    def _client_consent(self) -> ConsentNeeded:
+        assert self._client.consent is not None
+        return self._client.consent
+
+    @property
+    def _silent(self) -> bool:
+        """Who is on hold hears no microphone."""
+        return self.muted or (self.change is not None and self.change.wanted is Direction.SENDONLY)
+
     # What the person asks
 
     def decline(self, status: int, now: float) -> None:
-        self._decline_status = status
+        self._decline_status = status if 400 <= status <= 699 else DECLINED
         self.trigger(CallTrigger.DECLINE, now)
 
     def hang_up(self, now: float) -> None:
-        self._decline_status = 603
+        self._decline_status = DECLINED
         self.trigger(CallTrigger.HANG_UP, now)
 
     def answer(self, now: float, *, unencrypted: bool = False) -> None:
-        if self.consent is not None and not unencrypted:
-            self._host.emit(CallNotice(self.id, _unencrypted(self.consent.reason)))
+        if not self._may_answer(unencrypted):
             return
-        if self.consent is not None:
-            self.session.agree_to_clear()
-            self.consent = None
+        self._began = now
         self.trigger(CallTrigger.ANSWER, now)
+
+    def start_early_media(self, now: float) -> None:
+        if self._may_answer(unencrypted=False):
+            self.trigger(CallTrigger.EARLY_MEDIA, now)
+
+    def _may_answer(self, unencrypted: bool) -> bool:
+        if self.consent is None:
+            return True
+        if not unencrypted:
+            self._notify(_consent_first(self.consent))
+            return False
+        self.session.agree_to_clear()
+        self.consent = None
+        return True
 
     def agree(self, now: float) -> None:
         if self.state is CallState.AWAITING_CONSENT:
@@ -224,28 +228,30 @@ class Call:
         self.trigger(CallTrigger.AGREE, now)
 
     def hold(self, direction: Direction, now: float) -> None:
-        if self.state is CallState.ESTABLISHED and self.change is not None:
+        if self.change is None:
+            return
+        if self.state is CallState.ESTABLISHED:
             self.change.want(direction, now)
+        elif self.state is CallState.ACCEPTED:
+            self.change.wanted = direction  # asked for once the ACK is here
 
-    def set_muted(self, muted: bool, now: float) -> None:
-        del now
-        if muted is not self.muted and self.state is not CallState.TERMINATED:
+    def set_muted(self, muted: bool) -> None:
+        if muted is not self.muted and not self.announced_end:
             self.muted = muted
-            self._apply_mute()
+            self.media.silence(self._silent)
             self._host.emit(MuteChanged(self.id, muted))
 
-    def _apply_mute(self) -> None:
-        if self.media.running is not None:
-            holding = self.change is not None and self.change.wanted is Direction.SENDONLY
-            self._host.emit(SetMuted(self.media.id, self.muted or holding))  # who is on hold hears no microphone
-
     def abandon(self, now: float) -> None:
-        """The account goes: nothing more can be sent for this call."""
-        self._loose_ends.clear()
-        if self.state is CallState.ENDING:
-            self.trigger(CallTrigger.ENDED, now)
+        """The account or its flow goes for good: nothing more can be sent for this call."""
+        self._ending.abandon(now)
 
-    # What the media does
+    # What the flow and the media do
+
+    def flow_ready(self, now: float) -> None:
+        self.trigger(CallTrigger.FLOW_READY, now)
+
+    def flow_failed(self, failure: Failure, now: float) -> None:
+        self.trigger(CallTrigger.FLOW_FAILED, now, failure)
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
         self.media.opened = opened
@@ -256,20 +262,19 @@ class Call:
         self.trigger(CallTrigger.MEDIA_READY, now)
 
     def media_failed(self, failure: Failure, now: float) -> None:
-        self.failure = failure
-        self.trigger(CallTrigger.MEDIA_FAILED, now)
+        self.trigger(CallTrigger.MEDIA_FAILED, now, failure)
 
     def media_reported(self, report: MediaReport, final: bool, now: float) -> None:
         self.media.report = report
         if final:
-            self._untie(LooseEnd.MEDIA, now)
+            self._ending.reported(now)
 
     # InviteOwner: what the INVITE's client side saw
 
     def invite_trigger(self, trigger: CallTrigger, now: float) -> None:
-        if self._client.failure is not None:
-            self.failure = self._client.failure
-        self.trigger(trigger, now)
+        # What a cancelled INVITE got as its answer is no failure: the person has hung up.
+        failure = None if self.state is CallState.CANCELLING else self._client.failure
+        self.trigger(trigger, now, failure)
 
     def ringing(self, now: float) -> None:
         del now
@@ -280,88 +285,72 @@ class Call:
         """With forks only the first early dialog is sent to (security.md "SDES")."""
         del fork, now
         if self.state is CallState.PROCEEDING and self.media.running is None:
-            self._run(media)
             self._host.emit(EarlyMediaStarted(self.id))
+            self.media.run(media, silent=self._silent)
 
     # ChangeOwner: what re-INVITEs did
 
     def media_changed(self, media: NegotiatedMedia, now: float) -> None:
         del now
-        self._run(media)
-        self._apply_mute()
         assert self.change is not None
+        self.media.run(media, silent=self._silent)
         held_by_us = self.change.wanted is Direction.SENDONLY
         self._host.emit(HoldChanged(self.id, held_by_us, not media.direction.sends, media.direction))
 
     def change_refused(self, failure: Failure, now: float) -> None:
         del now
-        self._host.emit(CallNotice(self.id, failure))
+        self.media.silence(self._silent)
+        self._notify(failure)
 
     def session_lost(self, failure: Failure, now: float) -> None:
-        self.failure = failure
-        self.trigger(CallTrigger.FAILED, now)
+        self.trigger(CallTrigger.FAILED, now, failure)
 
     # Requests within the dialog
 
-    def receive_bye(self, now: float) -> None:
-        self.trigger(CallTrigger.BYE, now)
-
     def receive_ack(self, request: Request, now: float) -> None:
-        if self.state is not CallState.ACCEPTED:
+        if self.state not in (CallState.ACCEPTED, CallState.HANGING_UP):
             if self.change is not None:
                 self.change.receive_ack(request, now)
             return
         if cseq(request).number != self._server.cseq:
             return
         self._server.acknowledged()
-        if self._server.request.body:
+        if self._server.offer or self.state is CallState.HANGING_UP:
             self.trigger(CallTrigger.ACK, now)
             return
-        result = self.session.receive_answer(request.body) if request.body else None  # we offered in the 2xx
+        answer = sdp_of(request)
+        result = self.session.receive_answer(answer) if answer else None  # we offered in the 2xx
         if isinstance(result, NegotiatedMedia):
-            self._run(result)
-            self._say_if_clear(result)
+            self.media.run(result, silent=self._silent)
             self.trigger(CallTrigger.ACK, now)
-            return
-        self.failure = (
-            result.failure if isinstance(result, Rejection) else _unencrypted("The other side did not encrypt")
-        )
-        self.trigger(CallTrigger.ACK_REFUSED, now)
+        else:
+            self.trigger(CallTrigger.ACK_REFUSED, now, refused_answer(result))
 
-    # ResponseHandler of our BYE
+    # EndingOwner
 
-    def response(self, branch: str, response: Response, now: float) -> None:
-        if branch != self._bye_branch or response.status < 200:
-            return
-        if response.status in (401, 407) and LooseEnd.BYE in self._loose_ends and self.dialog is not None:
-            self._bye_challenged(response, now)
-            return
-        self._untie(LooseEnd.BYE, now)
+    def media_ended(self, now: float) -> None:
+        self._announce_end(now)
 
-    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
-        del error
-        if branch == self._bye_branch:
-            self._untie(LooseEnd.BYE, now)
+    def all_ended(self, now: float) -> None:
+        self.trigger(CallTrigger.ENDED, now)
 
     # Steps
 
     def _open_media(self, now: float) -> None:
         flow = self._host.flow(self.account.id)
         if flow is None:
-            self.failure = flow_lost("before the call began")
-            self.trigger(CallTrigger.FLOW_FAILED, now)
-            return
-        self._host.emit(OpenMedia(self.media.id, flow.id))
+            self.trigger(CallTrigger.FLOW_FAILED, now, flow_lost("before the call began"))
+        else:
+            self.media.open(flow)
 
     def _invite(self, now: float) -> None:
         self._client.send(now)
 
+    def _cancel_invite(self, now: float) -> None:
+        self._client.cancel(now)
+
     def _follow_redirect(self, now: float) -> None:
         self._client.follow(now)
-
-    def _cancel_invite(self, now: float) -> None:
-        self._deadline = now + CANCEL_PATIENCE
-        self._client.cancel(now)
 
     def _establish(self, now: float) -> None:
         self._deadline = None
@@ -378,32 +367,13 @@ class Call:
         codec = media.format.name if media is not None else ""
         self._host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))
         if media is not None:  # None: we offered in the 2xx, the answer comes with the ACK
-            self._run(media)
-            self._say_if_clear(media)
-
-    def _run(self, media: NegotiatedMedia) -> None:
-        if self.media.running is None:
-            self._host.emit(StartMedia(self.media.id, media))
-            if self.muted:
-                self._host.emit(SetMuted(self.media.id, True))
-        elif self.media.running != media:
-            self._host.emit(UpdateMedia(self.media.id, media))
-        self.media.running = media
-
-    def _say_if_clear(self, media: NegotiatedMedia) -> None:
-        if isinstance(media.security, ClearMedia):
-            self._host.emit(CallNotEncrypted(self.id, media.security.reason))
-
-    def _client_consent(self) -> ConsentNeeded:
-        assert self._client.consent is not None
-        return self._client.consent
+            self.media.run(media, silent=self._silent)
 
     def _ask_consent(self, now: float) -> None:
-        winner = self._client.winner
-        assert winner is not None
-        self.dialog = winner.dialog
+        assert self._client.winner is not None
+        self.dialog = self._client.winner.dialog
         self._deadline = now + CONSENT_WITHIN
-        self._host.emit(ConsentRequested(self.id, self._client_consent().reason))
+        self._host.emit(ConsentRequested(self.id, self._client_consent.reason))
 
     def _offer_redirect(self, now: float) -> None:
         del now
@@ -416,75 +386,45 @@ class Call:
         self.trigger(CallTrigger.AGREED, now)
 
     def _send_early(self, now: float) -> None:
-        if self.media.opened is None or not self._server.request.body:
+        if self.media.opened is None or not self._server.offer:
             return
         self._server.respond(183, now, body=self._answer_body())
         assert self.session.negotiated is not None
-        self._run(self.session.negotiated)
+        self.media.run(self.session.negotiated, silent=self._silent)
 
     def _answer_body(self) -> bytes:
         """Our SDP for 183 and 2xx: the answer, or our offer to an INVITE without one (RFC 3261 §13.2.1)."""
         if self._sdp is None:
-            self._sdp = self.session.create_answer() if self._server.request.body else self.session.create_offer()
+            self._sdp = self.session.create_answer() if self._server.offer else self.session.create_offer()
         return self._sdp
 
+    def _catch_up(self, now: float) -> None:
+        assert self.change is not None
+        self.change.want(self.change.wanted, now)
+
     def _hang_up_refused(self, now: float) -> None:
-        assert self._client.winner is not None
-        self.dialog = self._client.winner.dialog
         text = self.failure.reason if self.failure is not None else "Media without encryption is refused"
-        self._send_bye(now, (("Reason", reason_value(488, text)),))
+        self._bye((("Reason", reason_value(488, text)),), now)
 
-    def _bye(self, now: float) -> None:
-        if self.dialog is None and self.client is not None and self.client.winner is not None:
+    def _bye(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
+        if self.client is not None and self.client.winner is not None:
             self.dialog = self.client.winner.dialog
-        self._send_bye(now, ())
-
-    def _send_bye(self, now: float, headers: tuple[tuple[str, str], ...]) -> None:
         assert self.dialog is not None
-        bye = self._host.authorize(self.account.id, self.dialog.request("BYE", headers=headers))
-        self._bye_sent = bye
-        self._loose_ends.add(LooseEnd.BYE)
-        self._bye_branch = self._host.send_request(self.account.id, bye, self, now)
-        if self._bye_branch is None:
-            self._loose_ends.discard(LooseEnd.BYE)
+        self._ending.bye(self.dialog, headers, now)
 
-    def _bye_challenged(self, response: Response, now: float) -> None:
-        """One more try with credentials, then the dialog is over anyway (RFC 3261 §15.1.1)."""
-        assert self.dialog is not None
-        assert self._bye_sent is not None
-        bye = with_next_cseq(self._bye_sent, self.dialog.next_cseq())
-        try:
-            answered = self._host.answer_challenge(self.account.id, bye, response)
-        except SoftphoneError:
-            self._untie(LooseEnd.BYE, now)
-            return
-        self._bye_sent = answered
-        self._bye_branch = self._host.send_request(self.account.id, answered, self, now)
-        if self._bye_branch is None:
-            self._untie(LooseEnd.BYE, now)
+    def _ack_settled(self, now: float) -> None:
+        self._server.acknowledged()
+        self._ending.ack_settled(now)
 
     def _stop_media(self, now: float) -> None:
-        self._host.emit(StopMedia(self.media.id))
-        if self.media.running is not None:
-            self._loose_ends.add(LooseEnd.MEDIA)
-            self._deadline = now + REPORT_WITHIN
+        self._deadline = None
+        if self.change is not None:
+            self.change.close(now)
+        if self.media.stop():
+            self._ending.await_report(now)
         else:
-            self._deadline = None
             self._announce_end(now)
-        self._ended_if_untied(now)
-
-    def _untie(self, end: LooseEnd, now: float) -> None:
-        if end not in self._loose_ends:
-            return
-        self._loose_ends.discard(end)
-        if end is LooseEnd.MEDIA:
-            self._deadline = None
-            self._announce_end(now)
-        self._ended_if_untied(now)
-
-    def _ended_if_untied(self, now: float) -> None:
-        if not self._loose_ends:
-            self.trigger(CallTrigger.ENDED, now)
+        self._ending.finish_if_tied(now)
 
     def _ended_ordinarily(self, ended_by: EndedBy) -> None:
         self._ended_by, self.failure = ended_by, None
@@ -494,10 +434,16 @@ class Call:
         kind = self.failure.kind if self.failure is not None else FailureKind.REJECTED
         self._ended_by = _ENDED_BY.get(kind, EndedBy.REMOTE)
 
+    # What the person hears
+
+    def _notify(self, failure: Failure) -> None:
+        if not self.announced_end:
+            self._host.emit(CallNotice(self.id, failure))
+
     def _announce_end(self, now: float) -> None:
-        if self._announced_end:
+        if self.announced_end:
             return
-        self._announced_end = True
+        self.announced_end = True
         self._host.emit(
             CallEnded(
                 self.id,
@@ -508,10 +454,6 @@ class Call:
                 report=self.media.report,
             )
         )
-
-    def _finish(self, now: float) -> None:
-        self._deadline = None
-        self._announce_end(now)
 
 
 _ENDED_BY = {
@@ -524,9 +466,5 @@ _ENDED_BY = {
 }
 
 
-def _unencrypted(reason: str) -> Failure:
-    return Failure(
-        FailureKind.MEDIA_NOT_ENCRYPTED,
-        reason,
-        "Answer unencrypted only if you accept that the call can be listened to; otherwise turn on SRTP on the PBX.",
-    )
+def _consent_first(consent: ConsentNeeded) -> Failure:
+    return unencrypted(consent.reason)

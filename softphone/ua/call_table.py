@@ -1,7 +1,8 @@
 """The table of a call: every state, everything a person, a peer or a timer can cause, and what follows.
 
 Outgoing: WAITING_FLOW → OPENING_MEDIA → CALLING → PROCEEDING → ESTABLISHED → ENDING → TERMINATED.
-Incoming: RINGING → (ANSWERING) → ACCEPTED → ESTABLISHED → ENDING → TERMINATED.
+Incoming: RINGING → (EARLY) → ANSWERING → ACCEPTED → ESTABLISHED → ENDING → TERMINATED. Who hangs up before the ACK of
+his 2xx is HANGING_UP until it has come, since no BYE may be sent before (§15).
 RFC 3261 §13 (INVITE), §9 (CANCEL), §15 (BYE), §14.1 is `session_change.py`.
 """
 
@@ -25,6 +26,7 @@ class CallState(Enum):
     ANSWERING = auto()  # answered by the person, the media sockets are not open yet
     ACCEPTED = auto()  # 2xx sent, no ACK yet
     ESTABLISHED = auto()
+    HANGING_UP = auto()  # 2xx sent and hung up before its ACK
     ENDING = auto()  # BYE sent or media stopping
     TERMINATED = auto()
 
@@ -46,7 +48,7 @@ class CallTrigger(Enum):
     ACK_MISSING = auto()  # 64·T1 without ACK
     CANCEL = auto()
     BYE = auto()
-    ENDED = auto()  # BYE answered (or given up) and media stopped
+    ENDED = auto()  # no loose end is left: BYE answered (or given up), media stopped
     TIMER = auto()
     HANG_UP = auto()
     ANSWER = auto()
@@ -71,6 +73,10 @@ class CallStep(Enum):
     TERMINATE_INVITE = auto()  # 487
     MEDIA_UNAVAILABLE = auto()  # 500: our sockets or devices failed
     BYE = auto()
+    BYE_AGAIN = auto()  # the flow that was to carry it is lost, a new one is there
+    AWAIT_ACK = auto()
+    ACK_SETTLED = auto()
+    CATCH_UP = auto()  # a change of the session was wanted before the ACK
     STOP_MEDIA = auto()
     BY_US = auto()
     BY_PEER = auto()
@@ -125,7 +131,6 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         (S.CANCELLING, T.REDIRECT): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.REJECTED): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.FAILED): (S.ENDING, (A.STOP_MEDIA,)),
-        (S.CANCELLING, T.TIMER): (S.ENDING, (A.STOP_MEDIA,)),
         # Redirected
         (S.REDIRECTED, T.FOLLOW): (S.CALLING, (A.FOLLOW_REDIRECT,)),
         (S.REDIRECTED, T.HANG_UP): _OVER_BY_US,
@@ -154,12 +159,16 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         # `ACCEPT` moves on by this trigger once the 2xx is out.
         (S.ANSWERING, T.AGREED): (S.ACCEPTED, (A.ESTABLISH,)),
         # 2xx sent
-        (S.ACCEPTED, T.ACK): (S.ESTABLISHED, ()),
+        (S.ACCEPTED, T.ACK): (S.ESTABLISHED, (A.CATCH_UP,)),
         (S.ACCEPTED, T.ACK_REFUSED): _REFUSE,
         (S.ACCEPTED, T.ACK_MISSING): _BYE_BY_FAILURE,
-        (S.ACCEPTED, T.BYE): _BYE_BY_PEER,
-        (S.ACCEPTED, T.HANG_UP): _BYE_BY_US,
-        (S.ACCEPTED, T.MEDIA_FAILED): _BYE_BY_FAILURE,
+        (S.ACCEPTED, T.BYE): (S.ENDING, (A.BY_PEER, A.ACK_SETTLED, A.STOP_MEDIA)),
+        (S.ACCEPTED, T.HANG_UP): (S.HANGING_UP, (A.BY_US, A.AWAIT_ACK, A.STOP_MEDIA)),
+        (S.ACCEPTED, T.MEDIA_FAILED): (S.HANGING_UP, (A.BY_FAILURE, A.AWAIT_ACK, A.STOP_MEDIA)),
+        # Hung up before the ACK (RFC 3261 §15)
+        **{(S.HANGING_UP, t): (S.ENDING, (A.BYE, A.ACK_SETTLED)) for t in (T.ACK, T.ACK_REFUSED, T.ACK_MISSING)},
+        (S.HANGING_UP, T.BYE): (S.ENDING, (A.ACK_SETTLED,)),
+        (S.HANGING_UP, T.ENDED): (S.TERMINATED, (A.FINISH,)),
         # Established
         (S.ESTABLISHED, T.BYE): _BYE_BY_PEER,
         (S.ESTABLISHED, T.HANG_UP): _BYE_BY_US,
@@ -167,7 +176,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         (S.ESTABLISHED, T.FAILED): _BYE_BY_FAILURE,  # the dialog is gone (481, 408; RFC 3261 §12.2.1.2)
         # Ending
         (S.ENDING, T.ENDED): (S.TERMINATED, (A.FINISH,)),
-        (S.ENDING, T.TIMER): (S.TERMINATED, (A.FINISH,)),
+        (S.ENDING, T.FLOW_READY): (S.ENDING, (A.BYE_AGAIN,)),
     },
     ignored=every(_OUTGOING_EARLY, *_INVITE_RESULTS, *_UAS_ONLY, T.BYE, T.ENDED, T.TIMER, T.AGREE, T.FOLLOW)
     | every((S.WAITING_FLOW,), T.MEDIA_READY, T.MEDIA_FAILED)
@@ -178,7 +187,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         _INVITING, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.BYE, T.ENDED, T.TIMER, T.AGREE, T.FOLLOW
     )
     | every((S.CANCELLING,), *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.MEDIA_FAILED)
-    | every((S.CANCELLING,), T.PROVISIONAL, T.BYE, T.ENDED, T.HANG_UP, T.AGREE, T.FOLLOW)
+    | every((S.CANCELLING,), T.PROVISIONAL, T.BYE, T.ENDED, T.TIMER, T.HANG_UP, T.AGREE, T.FOLLOW)
     | every((S.REDIRECTED,), *_INVITE_RESULTS, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY)
     | every((S.REDIRECTED,), T.BYE, T.ENDED, T.TIMER, T.AGREE)
     | every((S.AWAITING_CONSENT,), *_INVITE_RESULTS, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY)
@@ -195,6 +204,8 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
     | every((S.ACCEPTED, S.ESTABLISHED), *(t for t in _INVITE_RESULTS if t is not T.FAILED))
     | every((S.ACCEPTED,), T.FAILED)
     | every((S.ESTABLISHED,), T.ACK, T.ACK_REFUSED, T.ACK_MISSING)
-    | every((S.ENDING,), *(t for t in CallTrigger if t not in (T.ENDED, T.TIMER)))
+    | every((S.HANGING_UP,), *_INVITE_RESULTS, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.MEDIA_FAILED, T.CANCEL)
+    | every((S.HANGING_UP,), T.TIMER, T.HANG_UP, T.ANSWER, T.EARLY_MEDIA, T.DECLINE, T.AGREE, T.FOLLOW)
+    | every((S.ENDING,), *(t for t in CallTrigger if t not in (T.ENDED, T.FLOW_READY)))
     | every((S.TERMINATED,), *CallTrigger),
 )

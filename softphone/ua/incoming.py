@@ -95,7 +95,7 @@ class IncomingRequests:
             case "BYE":
                 over = call.state in (CallState.ENDING, CallState.TERMINATED)
                 self._agent.respond(key, response_to(request, 481 if over else 200), now)
-                call.receive_bye(now)
+                call.trigger(CallTrigger.BYE, now)
             case "INVITE" if call.state is CallState.ESTABLISHED and call.change is not None:
                 call.change.receive_invite(key, request, now)
             case "INVITE" if call.state in (CallState.ENDING, CallState.TERMINATED):

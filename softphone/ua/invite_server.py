@@ -10,7 +10,7 @@ from softphone.sip.header_values import cseq
 from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
 from softphone.ua.host import Host, contact_value
-from softphone.ua.responses import ALLOW, response_to
+from softphone.ua.responses import ALLOW, response_to, sdp_of
 
 T1, T2 = 0.5, 4.0  # s, RFC 3261 table 4
 ACK_WITHIN = 64 * T1
@@ -20,6 +20,7 @@ class InviteServer:
     def __init__(self, host: Host, account: Account, key: str, request: Request, local_tag: str) -> None:
         self._host, self._account = host, account
         self.key, self.request, self.local_tag = key, request, local_tag
+        self.offer = sdp_of(request)  # b"": our 2xx carries the offer, its ACK the answer
         self._success: Response | None = None
         self._interval = T1
         self._resend_at: float | None = None

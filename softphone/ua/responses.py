@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from softphone.sip.header_values import quote, to_addr
-from softphone.sip.message import Headers, Request, Response
+from softphone.errors import RemoteProtocolError
+from softphone.sip.header_values import parse_content_type, quote, to_addr
+from softphone.sip.message import Headers, Message, Request, Response
 from softphone.sip.uri import Uri
 from softphone.ua.host import USER_AGENT
 
@@ -47,6 +48,16 @@ def response_to(
     if body:
         lines.append(("Content-Type", "application/sdp"))
     return Response(status, REASONS.get(status, "Unknown"), Headers(lines), body)
+
+
+def sdp_of(message: Message) -> bytes:
+    """Its session description; b"" without one: another body is optional to understand, or was refused (§8.2.3)."""
+    value = message.headers.get("Content-Type")
+    try:
+        is_sdp = value is not None and parse_content_type(value)[0] == ACCEPT
+    except RemoteProtocolError:  # of a response; requests have been checked
+        is_sdp = False
+    return message.body if is_sdp else b""
 
 
 def warning_399(text: str) -> tuple[str, str]:

@@ -21,10 +21,11 @@ from softphone.ua.account import Account
 from softphone.ua.backoff import random_fraction
 from softphone.ua.host import Host, contact_value, credentials_of
 from softphone.ua.invite_server import InviteServer
-from softphone.ua.outcomes import call_failure, flow_lost, no_answer
-from softphone.ua.responses import ALLOW, response_to, warning_399, with_next_cseq
+from softphone.ua.outcomes import call_failure, flow_lost, no_answer, refused_answer
+from softphone.ua.responses import ALLOW, response_to, sdp_of, warning_399, with_next_cseq
 
 MAX_CHALLENGES = 6
+OFFER_WITHIN = 60.0  # s until a re-INVITE without final response is cancelled: nobody rings at a change
 
 
 class ChangeState(Enum):
@@ -32,6 +33,7 @@ class ChangeState(Enum):
     OFFERED = auto()  # our re-INVITE is on its way
     GLARE = auto()  # 491; waiting before the next try (§14.1)
     ANSWERED = auto()  # their re-INVITE has our 2xx, its ACK is to come
+    CLOSED = auto()  # the call is over
 
 
 class ChangeTrigger(Enum):
@@ -43,6 +45,7 @@ class ChangeTrigger(Enum):
     TIMER = auto()
     OFFER_TAKEN = auto()
     ACK = auto()
+    CALL_OVER = auto()
 
 
 class ChangeStep(Enum):
@@ -52,6 +55,8 @@ class ChangeStep(Enum):
     WAIT = auto()
     END_CALL = auto()
     CATCH_UP = auto()  # something was wanted meanwhile
+    CANCEL = auto()
+    FORGET = auto()
 
 
 S, T, A = ChangeState, ChangeTrigger, ChangeStep
@@ -68,15 +73,18 @@ CHANGE_TABLE: StateTable[ChangeState, ChangeTrigger, ChangeStep] = StateTable(
         (S.OFFERED, T.REFUSED): (S.STABLE, (A.REVERT,)),
         (S.OFFERED, T.PENDING): (S.GLARE, (A.WAIT,)),
         (S.OFFERED, T.LOST): (S.STABLE, (A.END_CALL,)),
+        (S.OFFERED, T.TIMER): (S.OFFERED, (A.CANCEL,)),
         (S.GLARE, T.TIMER): (S.STABLE, (A.CATCH_UP,)),
         (S.GLARE, T.OFFER_TAKEN): (S.ANSWERED, ()),
         (S.ANSWERED, T.ACK): (S.STABLE, (A.CATCH_UP,)),
         (S.ANSWERED, T.LOST): (S.STABLE, (A.END_CALL,)),
+        **{(s, T.CALL_OVER): (S.CLOSED, (A.FORGET,)) for s in S if s is not S.CLOSED},
     },
     ignored=every((S.STABLE,), T.AGREED, T.REFUSED, T.PENDING, T.LOST, T.TIMER, T.ACK)
-    | every((S.OFFERED,), T.WANTED, T.TIMER, T.ACK, T.OFFER_TAKEN)
+    | every((S.OFFERED,), T.WANTED, T.ACK, T.OFFER_TAKEN)
     | every((S.GLARE,), T.WANTED, T.AGREED, T.REFUSED, T.PENDING, T.LOST, T.ACK)
-    | every((S.ANSWERED,), T.WANTED, T.AGREED, T.REFUSED, T.PENDING, T.TIMER, T.OFFER_TAKEN),
+    | every((S.ANSWERED,), T.WANTED, T.AGREED, T.REFUSED, T.PENDING, T.TIMER, T.OFFER_TAKEN)
+    | every((S.CLOSED,), *ChangeTrigger),
 )
 
 
@@ -113,7 +121,7 @@ class SessionChange:
         self._challenges = 0
         self._acks: dict[int, Request] = {}  # by CSeq, for retransmitted 2xx
         self._server: InviteServer | None = None
-        self._glare_until: float | None = None
+        self._deadline: float | None = None  # of GLARE and OFFERED
         self._steps: dict[ChangeStep, Callable[[float], None]] = {
             ChangeStep.OFFER: self._offer,
             ChangeStep.APPLY: self._apply,
@@ -121,12 +129,18 @@ class SessionChange:
             ChangeStep.WAIT: self._wait,
             ChangeStep.END_CALL: self._end_call,
             ChangeStep.CATCH_UP: self._catch_up,
+            ChangeStep.CANCEL: self._cancel,
+            ChangeStep.FORGET: self._forget,
         }
 
     def want(self, direction: Direction, now: float) -> None:
         self.wanted = direction
         if direction is not self._offered:
             self._trigger(ChangeTrigger.WANTED, now)
+
+    def close(self, now: float) -> None:
+        """The call is over: a late 2xx is still acknowledged, and that is all."""
+        self._trigger(ChangeTrigger.CALL_OVER, now)
 
     def _trigger(self, trigger: ChangeTrigger, now: float) -> None:
         self.state, steps = CHANGE_TABLE.step(self.state, trigger)
@@ -137,11 +151,11 @@ class SessionChange:
 
     def next_timer(self) -> float | None:
         server = self._server.next_timer() if self._server is not None else None
-        return min((t for t in (self._glare_until, server) if t is not None), default=None)
+        return min((t for t in (self._deadline, server) if t is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        if self._glare_until is not None and now >= self._glare_until:
-            self._glare_until = None
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
             self._trigger(ChangeTrigger.TIMER, now)
         if self._server is not None and self._server.handle_timer(now):
             self._server = None
@@ -158,6 +172,7 @@ class SessionChange:
             return
         self._offered = self.wanted
         self._challenges = 0
+        self._deadline = now + OFFER_WITHIN
         request = self._dialog.request(
             "INVITE",
             contact=contact_value(self._account, flow),
@@ -169,11 +184,14 @@ class SessionChange:
     def _send(self, request: Request, now: float) -> None:
         self._sent = request
         self._branch = self._host.send_request(self._account.id, request, self, now)
+        if self._branch is None:
+            self._failure = flow_lost("so the call could not be changed")
+            self._trigger(ChangeTrigger.REFUSED, now)
 
     def response(self, branch: str, response: Response, now: float) -> None:
         if 200 <= response.status < 300:
             self._success(branch, response, now)
-        elif branch == self._branch and response.status >= 300:
+        elif branch == self._branch and response.status >= 300 and self.state is ChangeState.OFFERED:
             match response.status:
                 case 401 | 407:
                     self._challenged(response, now)
@@ -189,7 +207,7 @@ class SessionChange:
                     self._trigger(ChangeTrigger.REFUSED, now)
 
     def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
-        if branch != self._branch:
+        if branch != self._branch or self.state is not ChangeState.OFFERED:
             return
         if isinstance(error, TransportFailed):
             self._failure = flow_lost("so the call could not be changed")
@@ -204,22 +222,30 @@ class SessionChange:
         if number in self._acks:
             self._host.send_ack(self._account.id, self._acks[number])
             return
-        self._dialog.refresh_target(response)
+        failure = self._refresh_target(response)
         ack = self._dialog.ack(number, headers=credentials_of(self._sent))
         self._acks = {number: ack}  # only the latest can be asked for again
         self._host.send_ack(self._account.id, ack)
-        if branch != self._branch:
+        if branch != self._branch or self.state is not ChangeState.OFFERED:
             return
-        result = self._session.receive_answer(response.body)
-        match result:
-            case NegotiatedMedia():
-                self._trigger(ChangeTrigger.AGREED, now)
-            case ConsentNeeded(reason=reason):
-                self._failure = Failure(FailureKind.MEDIA_NOT_ENCRYPTED, reason, "Call again.")
-                self._trigger(ChangeTrigger.LOST, now)
-            case Rejection(failure=failure):
-                self._failure = failure
-                self._trigger(ChangeTrigger.LOST, now)
+        answer = sdp_of(response)
+        result = self._session.receive_answer(answer) if answer else None
+        if failure is None and isinstance(result, NegotiatedMedia):
+            self._trigger(ChangeTrigger.AGREED, now)
+            return
+        self._failure = failure or refused_answer(result if not isinstance(result, NegotiatedMedia) else None)
+        self._trigger(ChangeTrigger.LOST, now)
+
+    def _refresh_target(self, response: Response) -> Failure | None:
+        try:
+            self._dialog.refresh_target(response)
+        except RemoteProtocolError as error:
+            return Failure(
+                FailureKind.PROTOCOL,
+                f"The other side's answer to a change of the call cannot be read: {error.reason}.",
+                "Report it with a trace to whoever runs the server.",
+            )
+        return None
 
     def _challenged(self, response: Response, now: float) -> None:
         assert self._sent is not None
@@ -247,25 +273,25 @@ class SessionChange:
             self._host.respond(key, response_to(request, 500, headers=(("Retry-After", delay),)), now)
             return
         server = InviteServer(self._host, self._account, key, request, "")
-        body = self._answer_body(server, request, now)
+        body = self._answer_body(server, now)
         if body is None:
             return
         self._dialog.refresh_target(request)
-        self._glare_until = None
+        self._deadline = None
         self._offered = self._agreed = self.wanted
         self._server = server
         self._trigger(ChangeTrigger.OFFER_TAKEN, now)
         server.respond(200, now, body=body)
-        if request.body and self._session.negotiated is not None:
+        if server.offer and self._session.negotiated is not None:
             self._owner.media_changed(self._session.negotiated, now)
 
-    def _answer_body(self, server: InviteServer, request: Request, now: float) -> bytes | None:
+    def _answer_body(self, server: InviteServer, now: float) -> bytes | None:
         """The SDP for our 2xx, or None when the offer was refused (and answered so)."""
-        if not request.body:
+        if not server.offer:
             return self._session.create_offer(self.wanted)
         before = self._session.negotiated
         try:
-            result = self._session.receive_offer(request.body)
+            result = self._session.receive_offer(server.offer)
         except RemoteProtocolError as error:
             server.respond(error.status_hint, now, headers=(warning_399(error.reason),))
             return None
@@ -290,10 +316,11 @@ class SessionChange:
             return
         server.acknowledged()
         self._server = None
-        if not server.request.body:  # our 2xx held the offer, this ACK the answer
-            result = self._session.receive_answer(request.body) if request.body else None
+        if not server.offer:  # our 2xx held the offer, this ACK the answer
+            answer = sdp_of(request)
+            result = self._session.receive_answer(answer) if answer else None
             if not isinstance(result, NegotiatedMedia):
-                self._failure = _refusal(result)
+                self._failure = refused_answer(result)
                 self._trigger(ChangeTrigger.LOST, now)
                 return
             self._owner.media_changed(result, now)
@@ -303,11 +330,13 @@ class SessionChange:
 
     def _apply(self, now: float) -> None:
         assert self._session.negotiated is not None
+        self._deadline = None
         self._agreed = self._offered
         self._owner.media_changed(self._session.negotiated, now)
 
     def _revert(self, now: float) -> None:
         assert self._failure is not None
+        self._deadline = None
         self._session.cancel_offer()
         # What is running is what we want until somebody asks again.
         self.wanted = self._offered = self._agreed
@@ -317,22 +346,21 @@ class SessionChange:
         """§14.1: the Call-ID's owner waits 2.1–4 s, the other 0–2 s."""
         fraction = random_fraction(self._host.token_bytes)
         self._offered = self._agreed
-        self._glare_until = now + (2.1 + 1.9 * fraction if self._we_called else 2.0 * fraction)
+        self._deadline = now + (2.1 + 1.9 * fraction if self._we_called else 2.0 * fraction)
 
     def _end_call(self, now: float) -> None:
         assert self._failure is not None
+        self._deadline = None
         self._owner.session_lost(self._failure, now)
 
     def _catch_up(self, now: float) -> None:
         if self.wanted is not self._offered:
             self._trigger(ChangeTrigger.WANTED, now)
 
+    def _cancel(self, now: float) -> None:
+        if self._branch is not None:
+            self._host.cancel(self._branch, now)
 
-def _refusal(result: ConsentNeeded | Rejection | NegotiatedMedia | None) -> Failure:
-    if isinstance(result, Rejection):
-        return result.failure
-    return Failure(
-        FailureKind.MEDIA_NOT_ENCRYPTED if isinstance(result, ConsentNeeded) else FailureKind.PROTOCOL,
-        result.reason if isinstance(result, ConsentNeeded) else "The other side's ACK carried no answer to our offer.",
-        "Call again.",
-    )
+    def _forget(self, now: float) -> None:
+        del now
+        self._deadline = self._server = None

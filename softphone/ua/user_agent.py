@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
-from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.sip.framing import FlowEnd, FramingError, KeepAlive, StreamFramer
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
@@ -27,57 +26,35 @@ from softphone.sip.transaction_outputs import (
 )
 from softphone.ua.account import Account, AccountId
 from softphone.ua.account_session import AccountSession
-from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes, SendTelephoneEvents
+from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes
 from softphone.ua.call import Call
-from softphone.ua.call_table import CallState, CallTrigger
+from softphone.ua.call_inputs import command_call, hear_media
 from softphone.ua.commands import (
     AddAccount,
-    AgreeToUnencrypted,
-    Answer,
-    AnswerUnencrypted,
     CallId,
     Command,
-    Decline,
     Dial,
     EndOrphan,
-    FollowRedirect,
-    HangUp,
-    Hold,
-    Mute,
     Register,
     RemoveAccount,
-    Resume,
-    SendDigits,
     Shutdown,
-    StartEarlyMedia,
-    Unmute,
     Unregister,
 )
 from softphone.ua.dial_target import parse_dial_target
-from softphone.ua.events import CallEnded, CallNotice, CallSecured, CallStarted, DigitPressed, EndedBy, Event, Party
-from softphone.ua.events import CallReported as CallReportedEvent
+from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import OpenedFlow, ResponseHandler, TokenBytes
 from softphone.ua.incoming import IncomingRequests
 from softphone.ua.inputs import (
     BytesReceived,
-    DigitReceived,
     FlowClosed,
     FlowOpened,
     Input,
-    MediaFailed,
-    MediaFlowing,
-    MediaOpened,
-    MediaReported,
-    MediaSecured,
-    MediaTimedOut,
     NetworkChanged,
 )
 from softphone.ua.new_session import new_offer_answer
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
 from softphone.ua.rules import PhoneRules, Rules
-
-DIGITS = frozenset("0123456789*#ABCD")
 
 
 class UserAgent:
@@ -121,7 +98,7 @@ class UserAgent:
             case _:
                 call = self.calls.get(command.call_id)
                 if call is not None:
-                    self._call_command(call, command, now)
+                    command_call(self, call, command, now)
         self._settle(now)
 
     def handle(self, given: Input, now: float) -> None:
@@ -141,7 +118,9 @@ class UserAgent:
                 for session in self._accounts.values():
                     session.suspect(now)
             case _:
-                self._media_input(given, now)
+                call = next((call for call in self.calls.values() if call.media.id == given.media_id), None)
+                if call is not None:
+                    hear_media(self, call, given, now)
         self._settle(now)
 
     def next_timer(self) -> float | None:
@@ -266,14 +245,12 @@ class UserAgent:
         self._orphans.flow_ready(account.id, now)
         for call in list(self.calls.values()):
             if call.account.id == account.id:
-                call.trigger(CallTrigger.FLOW_READY, now)
+                call.flow_ready(now)
 
     def _flow_failed(self, account: Account, failure: Failure, now: float) -> None:
         for call in list(self.calls.values()):
             if call.account.id == account.id:
-                if call.state in (CallState.WAITING_FLOW, CallState.OPENING_MEDIA):
-                    call.failure = failure
-                call.trigger(CallTrigger.FLOW_FAILED, now)
+                call.flow_failed(failure, now)
 
     def _flow_closed(self, flow_id: FlowId, failure: Failure, now: float) -> None:
         self._drop_flow(flow_id, now)
@@ -389,7 +366,7 @@ class UserAgent:
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote))
         if session.keeper.flow is not None:
-            call.trigger(CallTrigger.FLOW_READY, now)
+            call.flow_ready(now)
         else:
             session.connect(now)
 
@@ -398,68 +375,6 @@ class UserAgent:
         by = EndedBy.POLICY if failure.kind is FailureKind.TRANSPORT_NOT_SECURE else EndedBy.LOCAL
         self.emit(CallEnded(command.call_id, by, failure=failure))
 
-    def _call_command(self, call: Call, command: Command, now: float) -> None:
-        match command:
-            case Answer():
-                call.answer(now)
-            case AnswerUnencrypted():
-                call.answer(now, unencrypted=True)
-            case StartEarlyMedia():
-                call.trigger(CallTrigger.EARLY_MEDIA, now)
-            case Decline(status=status):
-                call.decline(status, now)
-            case HangUp():
-                call.hang_up(now)
-            case Hold():
-                call.hold(Direction.SENDONLY, now)
-            case Resume():
-                call.hold(Direction.SENDRECV, now)
-            case Mute():
-                call.set_muted(True, now)
-            case Unmute():
-                call.set_muted(False, now)
-            case SendDigits(digits=digits):
-                self._send_digits(call, digits)
-            case AgreeToUnencrypted():
-                call.agree(now)
-            case FollowRedirect():
-                call.trigger(CallTrigger.FOLLOW, now)
-            case _:
-                raise AssertionError(f"not a command for a call: {type(command).__name__}")
-
-    def _send_digits(self, call: Call, digits: str) -> None:
-        if digits and set(digits.upper()) <= DIGITS and len(digits) <= 100 and call.media.running is not None:
-            self.emit(SendTelephoneEvents(call.media.id, digits.upper()))
-
-    def _media_input(self, given: Input, now: float) -> None:
-        media_id = getattr(given, "media_id", None)
-        call = next((call for call in self.calls.values() if call.media.id == media_id), None)
-        if call is None:
-            return
-        match given:
-            case MediaOpened():
-                call.media_opened(given, now)
-            case MediaFailed(failure=failure):
-                call.media_failed(failure, now)
-            case MediaSecured():
-                self._say_secured(call)
-            case MediaFlowing():
-                pass  # CallNotEncrypted has said what this media is
-            case MediaTimedOut(silent_s=silent_s):
-                self.emit(CallNotice(call.id, _silent_line(silent_s)))
-            case DigitReceived(digit=digit):
-                self.emit(DigitPressed(call.id, digit))
-            case MediaReported(report=report, final=final):
-                if not final:
-                    self.emit(CallReportedEvent(call.id, report))
-                call.media_reported(report, final, now)
-
-    def _say_secured(self, call: Call) -> None:
-        flow = self.flow(call.account.id)
-        running = call.media.running
-        if flow is not None and running is not None and isinstance(running.security, SrtpSecurity):
-            self.emit(CallSecured(call.id, running.security.send.suite.name, flow.description))
-
     def _settle(self, now: float) -> None:
         self._pump(now)
         for call_id in [call_id for call_id, call in self.calls.items() if call.over]:
@@ -467,11 +382,3 @@ class UserAgent:
         if self.quiet:
             for session in self._accounts.values():
                 session.disconnect(now)
-
-
-def _silent_line(silent_s: float) -> Failure:
-    return Failure(
-        FailureKind.MEDIA_LOST,
-        f"Nothing has been heard from the other side for {silent_s:.0f} seconds.",
-        "Check the network; the call ends when one of you hangs up.",
-    )
