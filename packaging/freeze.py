@@ -4,7 +4,7 @@
     .venv/bin/python packaging/freeze.py [--dist FOLDER]
 
 Owns: the environment that makes the result reproducible, the key of what went in, and what is done to the result
-afterwards; what goes in is softphone.spec's. Prints the path of the program on standard output, all else on standard error.
+afterwards; what goes in is the spec's. Prints the path of the program on standard output, all else on standard error.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import click
 from softphone import __version__
 from softphone.cli.calling import AnswerCommand, CallCommand
 from softphone.cli.demo import SECONDS, DemoCommand
+from softphone.cli.devices import DevicesCommand
 from softphone.cli.lab_command import LabCommand
 from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request, with_options
 from softphone.cli.output import Output, Result, exit_code
@@ -156,6 +157,16 @@ def lab(
     """Run the built-in lab: a registrar with echo, tone, busy and faulty services. Never expose it to a network."""
     output = _output(options)
     _finish(output, LabCommand(composition, output, host, port, names, accounts_file).run())
+
+
+@cli.command(epilog="Example: softphone devices --json")
+@with_options(_COMMON)
+@click.option("--test", is_flag=True, help="Play a tone and listen for it (not built yet).")
+@click.pass_obj
+def devices(composition: Composition, /, test: bool, **options: Any) -> None:
+    """List the microphones and speakers of this machine."""
+    output = _output(options)
+    _finish(output, DevicesCommand(composition, output, test).run())
 
 
 def main(arguments: list[str], composition: Composition) -> int:
