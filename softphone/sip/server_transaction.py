@@ -6,12 +6,12 @@ merged requests are known (§8.2.2.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from softphone.errors import LocalProtocolError
 from softphone.sip.header_values import call_id, cseq, from_addr, to_addr, top_via
-from softphone.sip.message import Headers, Request, Response
+from softphone.sip.message import Request, Response
+from softphone.sip.responses import response_to
 from softphone.sip.timers import Timers
 from softphone.sip.transaction import Emit, Transaction
 from softphone.sip.transaction_outputs import AckArrived, CancelArrived, RequestArrived, SendMessage
@@ -104,7 +104,7 @@ class ServerTransaction(Transaction):
             case Do.PASS_CANCEL:
                 self._emit(CancelArrived(self.name))
             case Do.SEND_TRYING:
-                self._last_response = response_to(self.request, 100, "Trying")
+                self._last_response = response_to(self.request, 100)
                 self._send_last_response()
             case Do.SEND_RESPONSE:
                 self._send_last_response()
@@ -120,14 +120,3 @@ def _input_of(response: Response) -> Input:
     if response.status < 200:
         return Input.TU_1XX
     return Input.TU_2XX if response.status < 300 else Input.TU_300_699
-
-
-def response_to(
-    request: Request, status: int, reason: str, to_tag: str | None = None, extra: Iterable[tuple[str, str]] = ()
-) -> Response:
-    """A response that the layer makes itself (RFC 3261 §8.2.6.2); fields are copied as they came, readable or not."""
-    copied = ("Via", "From", "To", "Call-ID", "CSeq", *(("Timestamp",) if status == 100 else ()))
-    lines = [(name, value) for name in copied for value in request.headers.get_all(name)]
-    if to_tag is not None:
-        lines = [(name, f"{value};tag={to_tag}" if name == "To" else value) for name, value in lines]
-    return Response(status, reason, Headers([*lines, *extra]))

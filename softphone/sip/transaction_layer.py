@@ -24,7 +24,8 @@ from softphone.sip.header_values import (
     top_via,
 )
 from softphone.sip.message import Message, Request, Response
-from softphone.sip.server_transaction import MAGIC_COOKIE, MergeKey, ServerMatch, ServerTransaction, response_to
+from softphone.sip.responses import response_to
+from softphone.sip.server_transaction import MAGIC_COOKIE, MergeKey, ServerMatch, ServerTransaction
 from softphone.sip.timers import Timers
 from softphone.sip.transaction import Transaction
 from softphone.sip.transaction_outputs import (
@@ -140,7 +141,7 @@ class TransactionLayer:
             match = ServerMatch.of(request, flow_id)
         except RemoteProtocolError as error:
             if message.method != "ACK":
-                self._answer(request, flow_id, error.status_hint, "Bad Request")
+                self._answer(request, flow_id, error.status_hint)
             return
         self._receive_request(request, match, flow_id, now)
 
@@ -197,9 +198,9 @@ class TransactionLayer:
             case _, ServerTransaction() as known:
                 known.receive_again(now)
             case _ if self._is_merged(request, flow_id):
-                self._answer(request, flow_id, 482, "Loop Detected")
+                self._answer(request, flow_id, 482)
             case _ if self._is_full(request, flow_id):
-                self._answer(request, flow_id, 503, "Service Unavailable", ("Retry-After", str(RETRY_AFTER)))
+                self._answer(request, flow_id, 503, ("Retry-After", str(RETRY_AFTER)))
             case _:
                 self._start_server_transaction(request, match, flow_id, now)
 
@@ -214,9 +215,9 @@ class TransactionLayer:
     def _receive_cancel(self, cancel: Request, invite: ServerTransaction | None, flow_id: str, now: float) -> None:
         """RFC 3261 §9.2. The CANCEL keeps no transaction of its own: Timer J is zero on a reliable transport."""
         if invite is None:
-            self._answer(cancel, flow_id, 481, "Call/Transaction Does Not Exist")
+            self._answer(cancel, flow_id, 481)
             return
-        self._answer(cancel, flow_id, 200, "OK", tag=invite.local_tag)
+        self._answer(cancel, flow_id, 200, tag=invite.local_tag)
         invite.receive_cancel(now)
 
     def _is_merged(self, request: Request, flow_id: str) -> bool:
@@ -233,15 +234,11 @@ class TransactionLayer:
         return request.method == "INVITE" and methods.count("INVITE") >= MAX_SERVER_INVITES_PER_FLOW
 
     def _answer(
-        self, request: Request, flow_id: str, status: int, reason: str, *extra: tuple[str, str], tag: str | None = None
+        self, request: Request, flow_id: str, status: int, *extra: tuple[str, str], tag: str | None = None
     ) -> None:
         """A final response without a transaction."""
-        try:
-            has_tag = to_addr(request).tag is not None
-        except RemoteProtocolError:
-            has_tag = True  # unreadable: copied as it is
-        to_tag = None if has_tag else tag or self._token_bytes(_TAG_OCTETS).hex()
-        self._emit(SendMessage(flow_id, response_to(request, status, reason, to_tag, extra).to_bytes()))
+        to_tag = tag or self._token_bytes(_TAG_OCTETS).hex()
+        self._emit(SendMessage(flow_id, response_to(request, status, to_tag=to_tag, headers=extra).to_bytes()))
 
     # All of them
 

@@ -20,7 +20,6 @@ from softphone.ua.call_table import CallState, CallTrigger
 from softphone.ua.events import CallRefused, IncomingCall, Party
 from softphone.ua.host import token
 from softphone.ua.invite_server import InviteServer
-from softphone.ua.new_session import new_offer_answer
 from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
 from softphone.ua.responses import ACCEPT, ALLOW, response_to, warning_399
 from softphone.ua.rules import Rules
@@ -143,7 +142,7 @@ class IncomingRequests:
         remote = Party(str(caller.uri), caller.display_name)
         call_id_ = token(self._agent.token_bytes)
         policy = self._rules.media_policy(account, request.uri)
-        session = new_offer_answer(account, policy, self._agent.token_bytes)
+        session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes)
         server = InviteServer(self._agent, account, key, request, tag)
         verdict = self._verdict(session, request)
         if isinstance(verdict, Rejection):

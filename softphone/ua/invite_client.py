@@ -21,7 +21,6 @@ from softphone.ua.account import Account
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
 from softphone.ua.inputs import MediaOpened
-from softphone.ua.new_session import new_offer_answer
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, with_next_cseq
 
@@ -111,7 +110,7 @@ class InviteClient:
         """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
         assert self.redirect is not None
         self.target, self.redirect = self.redirect, None
-        self._session = new_offer_answer(self._account, self._policy, self._host.token_bytes)
+        self._session = OfferAnswerSession(self._policy, self._account.codecs, self._host.token_bytes)
         self._session.set_local_address(*self._local_address)
         self._forks.clear()
         self._challenges = 0

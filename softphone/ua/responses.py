@@ -1,53 +1,29 @@
-"""Building responses as a UAS (RFC 3261 §8.2.6) and the requests a UA starts (§8.1.1)."""
+"""What this user agent says of itself in its messages, and the requests it starts (RFC 3261 §8.1.1, §20.5)."""
 
 from __future__ import annotations
 
 from softphone.errors import RemoteProtocolError
-from softphone.sip.header_values import parse_content_type, quote, to_addr
-from softphone.sip.message import Headers, Message, Request, Response
+from softphone.sip.header_values import parse_content_type, quote
+from softphone.sip.message import Headers, Message, Request
+from softphone.sip.responses import response_to
 from softphone.sip.uri import Uri
 from softphone.ua.host import USER_AGENT
+
+__all__ = [
+    "ACCEPT",
+    "ALLOW",
+    "SUPPORTED_EXTENSIONS",
+    "new_request",
+    "reason_value",
+    "response_to",
+    "sdp_of",
+    "warning_399",
+    "with_next_cseq",
+]
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 ACCEPT = "application/sdp"
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
-
-REASONS = {
-    100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily",
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    407: "Proxy Authentication Required", 408: "Request Timeout", 415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme", 420: "Bad Extension", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 486: "Busy Here",
-    487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
-    501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large",
-    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
-}  # fmt: skip
-
-_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
-
-
-def response_to(
-    request: Request,
-    status: int,
-    *,
-    to_tag: str | None = None,
-    headers: tuple[tuple[str, str], ...] = (),
-    body: bytes = b"",
-) -> Response:
-    """A response with the fields that §8.2.6.2 says to copy; Record-Route too where it makes a dialog (§12.1.1)."""
-    lines: list[tuple[str, str]] = []
-    for name in _COPIED:
-        lines.extend((name, value) for value in request.headers.get_all(name))
-    if to_tag is not None and to_addr(request).tag is None:
-        lines = [(name, f"{value};tag={to_tag}" if name == "To" else value) for name, value in lines]
-    if request.method == "INVITE" and 100 < status < 300:
-        lines.extend(("Record-Route", value) for value in request.headers.get_all("Record-Route"))
-    lines.extend(headers)
-    if status > 100:
-        lines.append(("Server", USER_AGENT))
-    if body:
-        lines.append(("Content-Type", "application/sdp"))
-    return Response(status, REASONS.get(status, "Unknown"), Headers(lines), body)
 
 
 def sdp_of(message: Message) -> bytes:

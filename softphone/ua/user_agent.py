@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
+from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.framing import FlowEnd, FramingError, KeepAlive, StreamFramer
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
+from softphone.sip.responses import needs_to_tag, with_to_tag
 from softphone.sip.transaction_layer import TransactionLayer
 from softphone.sip.transaction_outputs import (
     AckArrived,
@@ -42,7 +44,7 @@ from softphone.ua.commands import (
 )
 from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
-from softphone.ua.host import OpenedFlow, ResponseHandler, TokenBytes
+from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
 from softphone.ua.incoming import IncomingRequests
 from softphone.ua.inputs import (
     BytesReceived,
@@ -51,7 +53,6 @@ from softphone.ua.inputs import (
     Input,
     NetworkChanged,
 )
-from softphone.ua.new_session import new_offer_answer
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
 from softphone.ua.rules import PhoneRules, Rules
@@ -183,6 +184,10 @@ class UserAgent:
         self._layer.cancel(branch, now, reason)
 
     def respond(self, key: str, response: Response, now: float) -> None:
+        if needs_to_tag(response):
+            response = with_to_tag(response, token(self.token_bytes))
+        if response.status > 100 and "Server" not in response.headers:
+            response = response.with_headers(response.headers.added("Server", USER_AGENT))
         self._layer.respond(key, response, now)
 
     def authorize(self, account_id: AccountId, request: Request) -> Request:
@@ -361,7 +366,7 @@ class UserAgent:
             self._refuse_dial(command, error.failure, session.account.id)
             return
         policy = self.rules.media_policy(session.account, target)
-        offer_answer = new_offer_answer(session.account, policy, self.token_bytes)
+        offer_answer = OfferAnswerSession(policy, session.account.codecs, self.token_bytes)
         call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now)
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote))
