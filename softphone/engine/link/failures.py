@@ -17,6 +17,10 @@ class LinkRefused(SoftphoneError):
         self.failure = failure
 
 
+class LinkEnding(LinkRefused):
+    """The engine is on its way out; another can be started when it is gone."""
+
+
 class AnotherWindow(SoftphoneError):
     """A window is attached already; it has been asked to come to the front."""
 

@@ -1,7 +1,7 @@
 """Frames of the link: four octets of length, big-endian, then that many octets of JSON.
 
-Owns: the limits and the framing of a stream. Knows no message. A length above the limit ends the reading at once, before
-anything of that size is kept; work and memory are linear in what has arrived.
+Owns: the limits and the framing of a stream. Knows no message. A length above the limit ends the reading at once,
+before anything of that size is kept; work and memory are linear in what has arrived.
 """
 
 from __future__ import annotations

@@ -37,7 +37,6 @@ class RefusalKind(enum.Enum):
     OTHER_VERSION = "other-version"
     ANOTHER_WINDOW = "another-window"  # it has been raised
     ENDING = "ending"
-    TOO_MANY = "too-many"
 
 
 @dataclass(frozen=True, slots=True)
