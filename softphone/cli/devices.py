@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from softphone.cli.options import usage
 from softphone.cli.output import Output, Result
 from softphone.cli.phone_access import Composition
+from softphone.engine.audio.device_thread import DeviceUnavailable
+from softphone.engine.audio.sound_library import sound_library
 from softphone.engine.waiting import in_thread
+from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AudioDeviceView, DeviceKind
 
 _TITLES = {DeviceKind.MICROPHONE: "Microphones", DeviceKind.SPEAKER: "Speakers"}
@@ -20,15 +23,22 @@ class DevicesCommand:
     test: bool
 
     async def run(self) -> Result:
-        """Raises OperationFailed (USAGE) for `--test`: the loop test is not built yet."""
+        """Raises OperationFailed: USAGE for `--test` (not built yet), AUDIO_DEVICE where PortAudio cannot be loaded."""
         if self.test:
             raise usage("devices --test is not built yet.", "Leave --test out; “softphone demo” needs no device.")
+        try:
+            library = await in_thread(sound_library)
+        except DeviceUnavailable as error:
+            reason = f"Sound devices cannot be used: {error}."
+            remedy = "Install PortAudio and what it needs (on Debian and Ubuntu: libportaudio2)."
+            raise OperationFailed(Failure(FailureKind.AUDIO_DEVICE, reason, remedy)) from error
         devices: tuple[AudioDeviceView, ...] = await in_thread(self.composition.list_devices)
         if self.output.json_lines:
-            return Result({"devices": [_fields(device) for device in devices]})
+            known = {"version": library.version, "file": library.file}
+            return Result({"devices": [_fields(device) for device in devices], "sound_library": known})
         for kind, title in _TITLES.items():
             self._say(title, tuple(device for device in devices if device.kind is kind))
-        return Result({"devices": len(devices)})
+        return Result({"devices": len(devices), "sound_library": f"{library.version} ({library.file})"})
 
     def _say(self, title: str, devices: tuple[AudioDeviceView, ...]) -> None:
         self.output.say(f"{title}:" if devices else f"{title}: none")
