@@ -16,7 +16,7 @@ from softphone.engine import clock
 from softphone.engine.waiting import Inbox, Interrupted, in_thread
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AnyEvent
-from softphone.state import AppState, CallView, Encryption
+from softphone.state import AppState, CallPhase, CallView, Encryption
 from softphone.ua import events as ua
 from softphone.ua.commands import (
     AgreeToUnencrypted,
@@ -36,6 +36,14 @@ NOBODY_TO_ASK = Failure(
     "The other side cannot encrypt, and there is nobody here to agree to a call without encryption.",
     "Turn on SRTP for it on the PBX; or call from a terminal or the window, where you can be asked.",
 )
+
+
+def nobody_answered(seconds: float) -> Failure:
+    return Failure(
+        FailureKind.REJECTED,
+        f"Nobody answered within {seconds:g} s.",
+        "Call again later, or let it ring longer with --timeout.",
+    )
 
 
 def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict[str, Any]:
@@ -103,7 +111,11 @@ class CallFollower:
 
     def _time_passed(self) -> None:
         if self.setup_ms is None and self.refused is None:
-            self.refused = time_out("The call's set-up", self.setup_timeout)
+            call = self.phone.state.call(self.call_id)
+            rang = call is not None and (call.phase is CallPhase.RINGING or call.early_media)
+            self.refused = (
+                nobody_answered(self.setup_timeout) if rang else time_out("The call's set-up", self.setup_timeout)
+            )
         self._end()
 
     def _end(self) -> None:

@@ -448,7 +448,7 @@ class Call:
             CallEnded(
                 self.id,
                 self._ended_by,
-                status=self.client.status if self.client is not None else None,
+                status=self.client.status if self.client is not None else self._server.status,
                 failure=self.failure,
                 duration_s=now - self._established_at if self._established_at else 0.0,
                 report=self.media.report,

@@ -182,7 +182,7 @@ class CallEnded:
 
     call_id: CallId
     ended_by: EndedBy
-    status: int | None = None  # final SIP status of an unanswered call
+    status: int | None = None  # final SIP status of the INVITE, received or sent by us
     failure: Failure | None = None
     duration_s: float = 0.0
     report: MediaReport | None = None

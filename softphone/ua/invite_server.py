@@ -20,6 +20,7 @@ class InviteServer:
     def __init__(self, host: Host, account: Account, key: str, request: Request, local_tag: str) -> None:
         self._host, self._account = host, account
         self.key, self.request, self.local_tag = key, request, local_tag
+        self.status: int | None = None  # the final one, once it is sent
         self.offer = sdp_of(request)  # b"": our 2xx carries the offer, its ACK the answer
         self._success: Response | None = None
         self._interval = T1
@@ -40,6 +41,8 @@ class InviteServer:
             self._success = response
             self._interval = T1
             self._resend_at, self._give_up_at = now + T1, now + ACK_WITHIN
+        if status >= 200:
+            self.status = status
         self._host.respond(self.key, response, now)
 
     @property

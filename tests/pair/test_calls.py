@@ -54,6 +54,7 @@ def test_either_side_hangs_up() -> None:
     assert (ended.ended_by, ended.failure) == (EndedBy.LOCAL, None)
     assert ended.duration_s == 3
     assert joined.peer.of(CallEnded)[0].ended_by is EndedBy.REMOTE
+    assert (ended.status, joined.peer.of(CallEnded)[0].status) == (200, 200)
     joined, peer_call = established()
     joined.do(joined.peer, HangUp(peer_call))
     assert joined.phone.of(CallEnded)[0].ended_by is EndedBy.REMOTE
@@ -87,11 +88,13 @@ def test_decline_busy_and_cancel() -> None:
         ended = joined.phone.of(CallEnded)[0]
         assert ended.status == status
         assert ended.failure is not None
+        assert joined.peer.of(CallEnded)[0].status == status
     joined = registered()
     joined.do(joined.phone, Dial("c1", "bob"))
     joined.do(joined.phone, HangUp("c1"))
     assert joined.phone.of(CallEnded)[0].ended_by is EndedBy.LOCAL
     assert joined.peer.of(CallEnded)[0].ended_by is EndedBy.REMOTE
+    assert (joined.phone.of(CallEnded)[0].status, joined.peer.of(CallEnded)[0].status) == (487, 487)
     assert not joined.phone.agent.calls
     assert not joined.peer.agent.calls
 
