@@ -27,6 +27,12 @@ _SHOWN = {
     RegistrationMachineState.UNREGISTERING: RegistrationState.OFFLINE,
 }
 
+_SIGNED_OUT = Failure(
+    FailureKind.CONNECTION_LOST,
+    "The account was signed out, which closed its connection to the server.",
+    "Sign in again and repeat the call.",
+)
+
 
 class AccountSession:
     def __init__(
@@ -77,17 +83,21 @@ class AccountSession:
     def unregister(self, now: float) -> None:
         self.wants_registration = False
         if self.keeper.flow is None:
-            self.keeper.trigger(FlowTrigger.UNWANTED, now)
+            self.disconnect(now)
             self._announce(RegistrationState.OFFLINE)
         else:
             self.registration.trigger(RegistrationTrigger.UNREGISTER, now)
 
     def disconnect(self, now: float) -> None:
         self.keeper.trigger(FlowTrigger.UNWANTED, now)
+        self._flow_failed(self.account, _SIGNED_OUT, now)
 
     def suspect(self, now: float) -> None:
         """The network changed or the machine woke: probe at once, and try again at once if we were waiting."""
-        if self.keeper.state in (FlowState.WAITING, FlowState.OPEN):
+        if self.keeper.state is FlowState.OPEN and not self.keeper.peer_pongs:
+            if self.registration.state is RegistrationMachineState.REGISTERED:
+                self.registration.trigger(RegistrationTrigger.REGISTER, now)  # its answer is the only sign of life
+        elif self.keeper.state in (FlowState.WAITING, FlowState.OPEN):
             self.keeper.trigger(FlowTrigger.RETRY_NOW, now)
 
     @property
@@ -173,8 +183,6 @@ class AccountSession:
 
     def _registration_changed(self, failure: Failure | None, retry_in_s: float | None, now: float) -> None:
         state = self.registration.state
-        if state is RegistrationMachineState.REGISTERED:
-            self.keeper.healthy()
         if failure is not None and failure.kind is FailureKind.SERVER_SILENT:
             self.keeper.restart_after(failure, now)  # announces the waiting itself
             return

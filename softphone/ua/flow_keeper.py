@@ -17,6 +17,7 @@ from softphone.ua.host import Host, OpenedFlow, token
 from softphone.ua.inputs import FlowDescription
 
 KEEP_ALIVE = 120.0  # s, upper bound of the ping interval; 80–100 % of it is used (RFC 5626 §4.4.1)
+STABLE_AFTER = 120.0  # s: a flow that lasted this long ends the outage before it (RFC 5626 §4.5)
 PONG_WITHIN = 5.0  # s (security.md; RFC 5626 asks for at most 10)
 PING, PONG_BYTES = b"\r\n\r\n", b"\r\n"
 
@@ -99,9 +100,10 @@ class FlowKeeper:
         self.flow: OpenedFlow | None = None
         self.flow_id = ""
         self._deadline: float | None = None
+        self._opened_at: float | None = None
         self._back_off = BackOff(host.token_bytes)
         self._failure: Failure | None = None
-        self._peer_pongs = False  # a server that never answered a ping cannot be judged by its silence
+        self.peer_pongs = False  # a server that never answered a ping cannot be judged by its silence
         self._steps: dict[FlowStep, Callable[[float], None]] = {
             FlowStep.OPEN: self._open,
             FlowStep.ANNOUNCE: self._announce,
@@ -119,25 +121,23 @@ class FlowKeeper:
 
     def opened(self, description: FlowDescription, now: float) -> None:
         if self.state is FlowState.OPENING:
-            self.flow = OpenedFlow(self.flow_id, description)
+            self.flow, self._opened_at = OpenedFlow(self.flow_id, description), now
             self.trigger(FlowTrigger.OPENED, now)
 
     def lost(self, failure: Failure, now: float) -> None:
-        self.flow, self._failure = None, failure
+        if self._opened_at is not None and now - self._opened_at >= STABLE_AFTER:
+            self._back_off.reset()
+        self.flow, self._failure, self._opened_at = None, failure, None
         self.trigger(FlowTrigger.LOST, now)
-
-    def healthy(self) -> None:
-        """The server has answered a request: the outage, if there was one, is over."""
-        self._back_off.reset()
 
     def restart_after(self, failure: Failure, now: float) -> None:
         """The flow is up but useless (the server is silent): close it and open another one later."""
         if self.flow is not None:
-            self._host.emit(CloseFlow(self.flow_id))
+            self._close(now)
             self.lost(failure, now)
 
     def pong(self, now: float) -> None:
-        self._peer_pongs = True
+        self.peer_pongs = True
         self.trigger(FlowTrigger.PONG, now)
 
     def next_timer(self) -> float | None:
@@ -151,7 +151,7 @@ class FlowKeeper:
     def _open(self, now: float) -> None:
         del now
         self._deadline = None
-        self._peer_pongs = False
+        self.peer_pongs = False
         self.flow_id = token(self._host.token_bytes)
         self._host.emit(OpenFlow(self.flow_id, self.account.id, self.account.server, self._back_off.attempt))
 
@@ -166,9 +166,9 @@ class FlowKeeper:
         self._deadline = now + PONG_WITHIN
 
     def _close(self, now: float) -> None:
-        del now
         self.flow, self._deadline = None, None
         self._host.emit(CloseFlow(self.flow_id))
+        self._host.flow_abandoned(self.flow_id, now)
 
     def _wait(self, now: float) -> None:
         assert self._failure is not None
@@ -177,7 +177,7 @@ class FlowKeeper:
         self._lost(self._failure, delay, now)
 
     def _pong_missed(self, now: float) -> None:
-        if not self._peer_pongs:
+        if not self.peer_pongs:
             self._schedule_ping(now)
             return
         self.restart_after(

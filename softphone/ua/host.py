@@ -63,6 +63,10 @@ class Host(Protocol):
         """The request with credentials for a 401 or 407. Raises OperationFailed of an authentication kind."""
         ...
 
+    def flow_abandoned(self, flow_id: FlowId, now: float) -> None:
+        """We have closed the flow, so no FlowClosed will come: what was under way on it has failed."""
+        ...
+
     def emit(self, item: Action | Event) -> None: ...
 
 

@@ -92,8 +92,7 @@ class IncomingRequests:
         call.dialog.receive(request)
         match request.method:
             case "BYE":
-                over = call.state in (CallState.ENDING, CallState.TERMINATED)
-                self._agent.respond(key, response_to(request, 481 if over else 200), now)
+                self._agent.respond(key, response_to(request, 200), now)
                 call.trigger(CallTrigger.BYE, now)
             case "INVITE" if call.state is CallState.ESTABLISHED and call.change is not None:
                 call.change.receive_invite(key, request, now)
@@ -125,7 +124,7 @@ class IncomingRequests:
 
     def _options(self, request: Request) -> Response:
         """RFC 3261 §11.2: what an INVITE would get, and what we can do."""
-        busy = to_addr(request).tag is None and self._rules.busy(len(self._agent.calls))
+        busy = to_addr(request).tag is None and self._rules.busy(self._agent.running_calls)
         return response_to(
             request,
             486 if busy else 200,
@@ -135,8 +134,9 @@ class IncomingRequests:
 
     def _invite(self, account: Account, key: str, request: Request, now: float) -> None:
         tag = token(self._agent.token_bytes)
-        if self._rules.busy(len(self._agent.calls)):
-            self._agent.respond(key, response_to(request, 486, to_tag=tag), now)
+        if self._agent.shutting_down or self._rules.busy(self._agent.running_calls):
+            status = 480 if self._agent.shutting_down else 486
+            self._agent.respond(key, response_to(request, status, to_tag=tag), now)
             return
         caller = from_addr(request)
         remote = Party(str(caller.uri), caller.display_name)
@@ -144,7 +144,7 @@ class IncomingRequests:
         policy = self._rules.media_policy(account, request.uri)
         session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes)
         server = InviteServer(self._agent, account, key, request, tag)
-        verdict = self._verdict(session, request)
+        verdict = self._verdict(session, server.offer)
         if isinstance(verdict, Rejection):
             server.respond(verdict.status, now, headers=(warning_399(verdict.warning),))
             self._agent.emit(CallRefused(call_id_, account.id, remote, verdict.failure))
@@ -163,14 +163,12 @@ class IncomingRequests:
             )
         )
 
-    def _verdict(
-        self, session: OfferAnswerSession, request: Request
-    ) -> NegotiatedMedia | ConsentNeeded | Rejection | None:
+    def _verdict(self, session: OfferAnswerSession, offer: bytes) -> NegotiatedMedia | ConsentNeeded | Rejection | None:
         """What the offer comes to; None for an INVITE without one (we offer in the 2xx)."""
-        if not request.body:
+        if not offer:
             return None
         try:
-            return session.receive_offer(request.body)
+            return session.receive_offer(offer)
         except RemoteProtocolError as error:
             failure = Failure(
                 FailureKind.PROTOCOL,

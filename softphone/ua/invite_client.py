@@ -14,15 +14,16 @@ from softphone.policy.media import MediaEncryption, MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
-from softphone.sip.header_values import Star, cseq, parse_contacts, parse_content_type, to_addr
+from softphone.sip.header_values import Star, cseq, parse_contacts, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import Account
+from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
-from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, with_next_cseq
+from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, sdp_of, with_next_cseq
 
 MAX_CHALLENGES = 6  # answers to challenges of one INVITE: proxies, the other side, stale nonces
 MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
@@ -62,6 +63,7 @@ class InviteClient:
         self._host, self._account, self._owner = host, account, owner
         self._session = session
         self.target: Uri = target
+        self._to = f"<{target}>"  # stays when a redirection is followed (RFC 3261 §8.1.3.4)
         self._local_address = ("", 0, 0)
         self._call_id = token(host.token_bytes, 12)
         self._from_tag = token(host.token_bytes)
@@ -98,7 +100,7 @@ class InviteClient:
             "INVITE",
             self.target,
             from_=f"{name}<{local}>;tag={self._from_tag}",
-            to=f"<{self.target}>",
+            to=self._to,
             call_id=self._call_id,
             cseq=self._cseq,
             headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported),
@@ -124,9 +126,7 @@ class InviteClient:
 
     def response(self, branch: str, response: Response, now: float) -> None:
         if branch != self._branch:
-            if 200 <= response.status < 300:
-                self._late_success(response, now)
-            return
+            return  # of an INVITE that got 3xx, 401 or 407: its transaction lets no 2xx through
         match response.status:
             case 100:
                 self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
@@ -195,63 +195,97 @@ class InviteClient:
         self._owner.invite_trigger(CallTrigger.REDIRECT, now)
 
     def _fork(self, response: Response) -> Fork | None:
+        """The early dialog of a provisional response; None if it makes none, or one too many."""
         tag = to_addr(response).tag
-        if tag is None or self._sent is None:
+        if tag is None:
             return None
-        fork = self._forks.get(tag)
-        if fork is None and len(self._forks) < MAX_FORKS:
-            # The first dialog has the session of the offer itself; only further ones share its send key.
-            session = self._session.forked() if self._forks else self._session
-            fork = Fork(Dialog.from_response(self._sent, response), session)
+        if tag not in self._forks and len(self._forks) < MAX_FORKS:
+            try:
+                self._forks[tag] = self._new_fork(response)
+            except RemoteProtocolError:
+                return None  # its Contact or Record-Route cannot be read: the 2xx decides
+        return self._forks.get(tag)
+
+    def _answered_fork(self, response: Response) -> Fork:
+        """The dialog of a 2xx: each one must be acknowledged, however many there are (§13.2.2.4)."""
+        tag = to_addr(response).tag or ""
+        if tag not in self._forks:
+            unanswered = next((known for known, fork in self._forks.items() if fork.ack is None), None)
+            if len(self._forks) >= MAX_FORKS and unanswered is not None:
+                del self._forks[unanswered]
+            fork = self._new_fork(response)
+            if len(self._forks) >= MAX_FORKS:
+                return fork  # acknowledged and ended anew at each retransmission
             self._forks[tag] = fork
-        return fork
+        return self._forks[tag]
+
+    def _new_fork(self, response: Response) -> Fork:
+        assert self._sent is not None
+        dialog = Dialog.from_response(self._sent, response)
+        # The first dialog has the session of the offer itself; only further ones share its send key.
+        return Fork(dialog, self._session.forked() if self._forks else self._session)
 
     def _provisional(self, response: Response, now: float) -> None:
         self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
         fork = self._fork(response)
         if response.status == 180:
             self._owner.ringing(now)
-        if fork is None or fork.answer is not None or not _has_sdp(response):
+        answer = sdp_of(response)
+        if fork is None or fork.answer is not None or not answer:
             return
-        fork.answer = fork.session.receive_answer(response.body)
+        fork.answer = fork.session.receive_answer(answer)
         # No early media in clear under "ask", none at all that we would refuse: the 2xx decides.
         if isinstance(fork.answer, NegotiatedMedia):
             self._owner.early_media(fork, fork.answer, now)
 
     def _success(self, response: Response, now: float) -> None:
-        fork = self._fork(response)
-        if fork is None:
-            self._fail(
-                Failure(
-                    FailureKind.PROTOCOL,
-                    "The answer to the call has no To tag, so no dialog can be made of it.",
-                    "Report it with a trace to whoever runs the server.",
-                    status=response.status,
-                ),
-                CallTrigger.REJECTED,
-                now,
-            )
+        try:
+            fork = self._answered_fork(response)
+            retransmitted = fork.ack is not None
+            if not retransmitted:
+                fork.dialog.confirm(response)
+        except RemoteProtocolError as error:
+            self._end_unreadable(response, error, now)
             return
-        if fork.ack is not None:  # a retransmission of the 2xx (§13.2.2.4)
+        if retransmitted:  # §13.2.2.4
+            assert fork.ack is not None
             self._host.send_ack(self._account.id, fork.ack)
             return
         self._acknowledge(fork, response)
         if self.winner is not None:
-            self._hang_up_fork(fork, now)
+            self._hang_up_fork(fork, now, reason_value(200, "Call answered elsewhere"))
             return
         self.winner = fork
         self.status = response.status
         self._owner.invite_trigger(self._judge(fork, response), now)
 
+    def _end_unreadable(self, response: Response, error: RemoteProtocolError, now: float) -> None:
+        """A 2xx whose Contact or Record-Route cannot be read: it is acknowledged and ended over the flow, as it can."""
+        assert self._sent is not None
+        readable = response.with_headers(response.headers.without("Contact").without("Record-Route"))
+        fork = Fork(Dialog.from_response(self._sent, readable), self._session)
+        self._acknowledge(fork, readable)
+        self._hang_up_fork(fork, now, reason_value(400, error.reason))
+        if self.winner is None:
+            self.winner = fork  # what other forks answer is ended too
+            self.status = response.status
+            failure = Failure(
+                FailureKind.PROTOCOL,
+                f"The other side's answer to the call cannot be read: {error.reason}.",
+                "Report it with a trace to whoever runs the server.",
+                status=response.status,
+            )
+            self._fail(failure, CallTrigger.REJECTED, now)
+
     def _acknowledge(self, fork: Fork, response: Response) -> None:
-        fork.dialog.confirm(response)
         fork.ack = fork.dialog.ack(cseq(response).number, headers=credentials_of(self._sent))
         self._host.send_ack(self._account.id, fork.ack)
 
     def _judge(self, fork: Fork, response: Response) -> CallTrigger:
         """What the answer comes to: that of the 2xx, else that of this fork's 183 (RFC 3261 §13.2.1)."""
-        if _has_sdp(response):
-            fork.answer = fork.session.receive_answer(response.body)
+        answer = sdp_of(response)
+        if answer:
+            fork.answer = fork.session.receive_answer(answer)
         match fork.answer:
             case NegotiatedMedia():
                 return CallTrigger.AGREED
@@ -268,34 +302,19 @@ class InviteClient:
                 )
         return CallTrigger.REFUSED
 
-    def _late_success(self, response: Response, now: float) -> None:
-        """A 2xx for an INVITE that we have followed up with credentials or a redirection: acknowledge and end it."""
-        fork = self._fork(response)
-        if fork is not None:
-            self._acknowledge(fork, response)
-            self._hang_up_fork(fork, now)
-
-    def _hang_up_fork(self, fork: Fork, now: float) -> None:
-        """Another branch of the fork answered too: end it (RFC 3261 §13.2.2.4)."""
-        bye = fork.dialog.request("BYE", headers=(("Reason", reason_value(200, "Call answered elsewhere")),))
-        self._host.send_request(self._account.id, bye, _Unheard(), now)
+    def _hang_up_fork(self, fork: Fork, now: float, reason: str) -> None:
+        """Ends a dialog that is not the call's (RFC 3261 §13.2.2.4)."""
+        CallEnding(self._host, self._account, _Unheard()).bye(fork.dialog, (("Reason", reason),), now)
 
 
 class _Unheard:
-    """The responses to a request whose end changes nothing."""
+    """Nothing depends on the end of a dialog that is not the call's."""
 
-    def response(self, branch: str, response: Response, now: float) -> None:
-        """Nothing depends on it."""
+    def media_ended(self, now: float) -> None:
+        """It had none."""
 
-    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
-        """Nothing depends on it."""
-
-
-def _has_sdp(response: Response) -> bool:
-    if not response.body:
-        return False
-    value = response.headers.get("Content-Type")
-    return value is not None and parse_content_type(value)[0] == "application/sdp"
+    def all_ended(self, now: float) -> None:
+        """Its BYE is answered, or given up."""
 
 
 def _is_secure_target(uri: Uri, former: Uri) -> bool:

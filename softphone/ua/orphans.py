@@ -21,7 +21,7 @@ from softphone.ua.host import Host
 from softphone.ua.open_dialog import CSEQ_ROOM, OpenDialog
 from softphone.ua.responses import reason_value, with_next_cseq
 
-_OPEN = frozenset({CallState.AWAITING_CONSENT, CallState.ACCEPTED, CallState.ESTABLISHED})
+_OPEN = frozenset({CallState.AWAITING_CONSENT, CallState.ACCEPTED, CallState.HANGING_UP, CallState.ESTABLISHED})
 MAX_ORPHANS = 100  # more than a phone can have had
 ENGINE_FAILED = Failure(
     FailureKind.ENGINE_FAILED,

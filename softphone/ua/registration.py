@@ -21,6 +21,7 @@ from softphone.ua.outcomes import flow_lost, no_answer, registration_failure
 from softphone.ua.responses import SUPPORTED_EXTENSIONS, new_request, with_next_cseq
 
 MAX_CHALLENGES = 6  # answers to challenges in one round: proxies, registrar, stale nonces
+MAX_RETRY_AFTER = 3600  # s; a server that is sent away for longer is asked again all the same
 MIN_EXPIRES = 5  # s; shorter grants are treated as this, so that a hostile registrar cannot make us spin
 
 
@@ -115,7 +116,7 @@ class Registration:
         self._deadline: float | None = None
         self._bound: str | None = None  # the Contact that the registrar holds
         self._failure: Failure | None = None
-        self._retry_after: float | None = None
+        self._retry_after = 0.0
         self._back_off = BackOff(host.token_bytes)
         self._steps: dict[RegistrationStep, Callable[[float], None]] = {
             RegistrationStep.SEND: self._send,
@@ -163,6 +164,7 @@ class Registration:
         self.status = 408 if silent else 503
         server = str(self.account.server)
         self._failure = no_answer("the registration", server) if silent else flow_lost("while registering")
+        self._retry_after = 0.0
         self.trigger(RegistrationTrigger.FAILED, now)
 
     # Steps
@@ -186,12 +188,12 @@ class Registration:
         self._changed(None, None, now)
 
     def _report_refused(self, now: float) -> None:
+        self.expires = None
         self._changed(self._failure, None, now)
 
     def _retry_later(self, now: float) -> None:
-        delay = self._back_off.failed(now)
-        if self._retry_after is not None:
-            delay = max(delay, self._retry_after)
+        self.expires = None
+        delay = max(self._back_off.failed(now), self._retry_after)
         self._deadline = now + delay
         self._changed(self._failure, delay, now)
 
@@ -263,7 +265,9 @@ class Registration:
     def _too_brief(self, response: Response, now: float) -> None:
         """RFC 3261 §10.2.8: try again with at least Min-Expires."""
         minimum = _seconds(response.headers.get("Min-Expires"))
-        if minimum is None or minimum <= self._asked_expires or self.state is RegistrationMachineState.UNREGISTERING:
+        self._challenges += 1
+        useless = minimum is None or minimum <= self._asked_expires or self._challenges > MAX_CHALLENGES
+        if minimum is None or useless or self.state is RegistrationMachineState.UNREGISTERING:
             self._not_accepted(response, now)
             return
         self._asked_expires = minimum
@@ -273,15 +277,29 @@ class Registration:
         flow = self._host.flow(self.account.id)
         if self.state is RegistrationMachineState.REGISTERING and flow is not None:
             contact = contact_value(self.account, flow)
-            self.expires = max(MIN_EXPIRES, _granted_expires(response, contact, self._asked_expires))
+            granted = _granted_expires(response, contact, self._asked_expires)
+            if granted == 0:
+                self._failure, self._retry_after = _nothing_granted(self.account, response), 0.0
+                self.trigger(RegistrationTrigger.FAILED, now)
+                return
+            self.expires = max(MIN_EXPIRES, granted)
             self._bound = contact
         self.trigger(RegistrationTrigger.ACCEPTED, now)
 
     def _not_accepted(self, response: Response, now: float) -> None:
         self._failure = registration_failure(response, str(self.account.server))
-        self._retry_after = _seconds(response.headers.get("Retry-After"))
+        self._retry_after = float(min(_seconds(response.headers.get("Retry-After")) or 0, MAX_RETRY_AFTER))
         final = response.status in (400, 403, 404, 405, 416, 420, 423, 604) or 300 <= response.status < 400
         self.trigger(RegistrationTrigger.REFUSED if final else RegistrationTrigger.FAILED, now)
+
+
+def _nothing_granted(account: Account, response: Response) -> Failure:
+    return Failure(
+        FailureKind.REJECTED,
+        f"The server {account.server} took the registration but keeps it for no time at all.",
+        "Ask whoever runs the server why it grants no registration time.",
+        status=response.status,
+    )
 
 
 def _seconds(value: str | None) -> int | None:

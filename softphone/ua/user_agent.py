@@ -190,6 +190,9 @@ class UserAgent:
             response = response.with_headers(response.headers.added("Server", USER_AGENT))
         self._layer.respond(key, response, now)
 
+    def flow_abandoned(self, flow_id: FlowId, now: float) -> None:
+        self._drop_flow(flow_id, now)
+
     def authorize(self, account_id: AccountId, request: Request) -> Request:
         return self._accounts[account_id].authorize(request)
 
@@ -237,6 +240,18 @@ class UserAgent:
             call.hang_up(now)
         for session in self._accounts.values():
             session.unregister(now)
+        for call in list(self.calls.values()):
+            if self.flow(call.account.id) is None:
+                call.abandon(now)
+
+    @property
+    def running_calls(self) -> int:
+        """Those of which the person has not heard that they are over."""
+        return sum(not call.announced_end for call in self.calls.values())
+
+    @property
+    def shutting_down(self) -> bool:
+        return self._shutting_down
 
     def _session_of_flow(self, flow_id: FlowId) -> AccountSession | None:
         for session in self._accounts.values():
@@ -281,6 +296,8 @@ class UserAgent:
         except FramingError as error:
             items, broken = list(error.complete), error
         for item in items:
+            if flow_id not in self._framers:
+                return  # what one message said has ended the flow
             match item:
                 case KeepAlive.PING:
                     self.emit(SendBytes(flow_id, b"\r\n"))
@@ -358,7 +375,11 @@ class UserAgent:
             reason = "There is no account to call with."
             self._refuse_dial(command, Failure(FailureKind.USAGE, reason, "Sign in first."))
             return
-        if command.call_id in self.calls or self._shutting_down:
+        if command.call_id in self.calls:
+            return
+        if self._shutting_down:
+            reason = "The phone is shutting down."
+            self._refuse_dial(command, Failure(FailureKind.USAGE, reason, "Start it again."), session.account.id)
             return
         try:
             target = parse_dial_target(command.target, session.account.domain)
