@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +16,7 @@ from softphone.controller import Controller, Phone
 from softphone.engine.connector import FlowOpener
 from softphone.engine.core import EngineCore
 from softphone.engine.trace import Trace
-from softphone.errors import Failure
+from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.connection import OnCall
 from softphone.lab.lab import LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
@@ -46,7 +47,9 @@ class Application:
             core = EngineCore(
                 UserAgent(secrets.token_bytes),
                 opener=FlowOpener(),
-                tls_settings=controller.tls_settings,
+                tls_settings=lambda account_id: replace(
+                    controller.tls_settings(account_id), client_key_password=request.client_key_password
+                ),
                 endpoint=lambda media_id: sound.endpoint(),  # noqa: ARG005 - every call gets the same choice
                 publish=controller.publish,
                 trace=trace,
@@ -89,7 +92,16 @@ def _unheard(failure: Failure) -> None:
 
 
 def _trace_file(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8")
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise OperationFailed(
+            Failure(
+                FailureKind.USAGE,
+                f"The trace file {path} cannot be written: {error.strerror}.",
+                "Name a file in a folder that exists and that you may write to.",
+            )
+        ) from error
 
 
 def main(arguments: list[str]) -> int:

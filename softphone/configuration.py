@@ -5,8 +5,10 @@ Owns: the one place where settings become policy values. A combination that poli
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from softphone.codecs.records import CODEC_RECORDS
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.media import MediaPolicy, effective_media_policy
 from softphone.policy.origin import Origin
@@ -48,7 +50,37 @@ def server_target(text: str) -> ServerTarget:
     return ServerTarget(host, int(port_text) if port_text else None)
 
 
+def check_codecs(names: tuple[str, ...]) -> None:
+    """Raises OperationFailed (SETTINGS) for a list that is empty or names what this version does not have."""
+    unknown = [name for name in names if name not in CODEC_RECORDS]
+    if names and not unknown:
+        return
+    raise OperationFailed(
+        Failure(
+            FailureKind.SETTINGS,
+            f"This version has no codec {unknown[0]}." if unknown else "No codec is named.",
+            f"Use {' or '.join(CODEC_RECORDS)}.",
+        )
+    )
+
+
+def check_pins(pins: tuple[str, ...]) -> None:
+    """Raises OperationFailed (SETTINGS) for what is no SHA-256 fingerprint: such a pin would never match."""
+    for pin in pins:
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", pin.replace(":", "").replace(" ", "")):
+            raise OperationFailed(
+                Failure(
+                    FailureKind.SETTINGS,
+                    f"“{pin}” is not the SHA-256 fingerprint of a certificate.",
+                    "Write its 64 hexadecimal digits, with or without colons.",
+                )
+            )
+
+
 def account(settings: Settings, chosen: AccountSettings, password: Secret | None) -> Account:
+    """Raises OperationFailed (SETTINGS, USAGE, POLICY)."""
+    check_codecs(settings.media.codecs)
+    check_pins(settings.tls.pins)
     return Account(
         id=chosen.name,
         user=chosen.user,

@@ -22,7 +22,7 @@ from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
 from softphone.cli.registering import RegisterCommand
 from softphone.engine.waiting import run
-from softphone.errors import OperationFailed
+from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.lab import LOOPBACK
 from softphone.sound import AudioChoice, AudioKind
 
@@ -84,7 +84,7 @@ def register(composition: Composition, /, stay: bool, **options: Any) -> None:
 
 @cli.command(epilog="Example: softphone call sip:echo@pbx.example.org --seconds 10 --json")
 @with_options(_COMMON, ACCOUNT_OPTIONS, MEDIA_OPTIONS)
-@click.option("--seconds", type=float, help="Hang up after this time.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Hang up after this time.")
 @click.option("--digits", default="", help="Digits to send once the call is answered.")
 @click.argument("uri")
 @click.pass_obj
@@ -101,7 +101,7 @@ def call(composition: Composition, /, uri: str, seconds: float | None, digits: s
 
 @cli.command(epilog="Example: softphone answer --calls 1 --audio file --record heard.wav --json")
 @with_options(_COMMON, ACCOUNT_OPTIONS, MEDIA_OPTIONS)
-@click.option("--seconds", type=float, help="Hang up each call after this time.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Hang up each call after this time.")
 @click.option("--calls", type=click.IntRange(1), help="End after this number of calls.")
 @click.option("--decline", type=click.IntRange(400, 699), help="Decline calls with this status instead.")
 @click.pass_obj
@@ -174,6 +174,16 @@ def main(arguments: list[str], composition: Composition) -> int:
     if len(arguments) == 1 and _LINK.match(arguments[0]):
         arguments = ["--dial", arguments[0]]
     try:
-        cli.main(args=arguments, prog_name="softphone", obj=composition)
-    except SystemExit as ended:  # click always ends so
-        return ended.code if isinstance(ended.code, int) else 1
+        ended = cli.main(args=arguments, prog_name="softphone", obj=composition, standalone_mode=False)
+    except SystemExit as exiting:  # a command ends so
+        return exiting.code if isinstance(exiting.code, int) else 1
+    except click.Abort:
+        return 1
+    except click.ClickException as wrong:
+        if "--json" in arguments:  # a script reads a result, whatever it did wrong
+            failure = Failure(FailureKind.USAGE, f"{wrong.format_message().rstrip('.?')}.", "See --help.")
+            Output(json_lines=True).result(Result({}, failure))
+        else:
+            wrong.show()
+        return wrong.exit_code
+    return ended if isinstance(ended, int) else 0  # of --help and --version

@@ -63,7 +63,13 @@ ACCOUNT_OPTIONS = (
     click.option("--pin", help="SHA-256 fingerprint of the server's certificate that you have verified."),
     click.option("--trace", type=_FILE, help="Write a redacted SIP trace to this file."),
     click.option("--attach/--no-attach", default=None, help="Use the running phone, or never."),
-    click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for the server."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, 3600, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Seconds to wait for the server.",
+    ),
 )
 MEDIA_OPTIONS = (
     click.option("--media-encryption", type=_values(MediaEncryption), help="Media encryption policy."),
@@ -109,10 +115,15 @@ def attaches(options: dict[str, Any], running: bool) -> bool:
 
 def phone_request(options: dict[str, Any]) -> PhoneRequest:
     """Raises OperationFailed (USAGE, SETTINGS, STORAGE, POLICY, NO_CREDENTIALS)."""
+    if attaches(options, running=False):
+        raise usage("This version cannot attach to the running phone.", "Leave out --attach.")
     settings = _settings(options)
     chosen = _account(settings, options)
     settings = replace(settings, accounts=(chosen,))
-    configuration.media_policy(settings.media)  # refused here, before anything is connected
+    # Refused here, before anything is connected.
+    configuration.media_policy(settings.media)
+    configuration.check_codecs(settings.media.codecs)
+    configuration.check_pins(settings.tls.pins)
     password = _password(chosen, options)
     return PhoneRequest(
         settings=settings,
@@ -135,6 +146,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         tls = replace(tls, ca_files=(*tls.ca_files, *(str(name) for name in options["ca"])))
     if options.get("tls_profile"):
         tls = replace(tls, profile=TlsProfile(options["tls_profile"]))
+    if options.get("client_key") and not options.get("client_cert"):
+        raise usage("--client-key needs --client-cert.", "Name the certificate, too.")
     if options.get("client_cert"):
         tls = replace(
             tls, client_certificate=str(options["client_cert"]), client_key=str(options.get("client_key") or "")
@@ -219,4 +232,6 @@ def _audio(options: dict[str, Any]) -> AudioChoice:
         raise usage("--play and --record need --audio file.", "Add --audio file.")
     if play is not None and not play.exists():
         raise usage(f"There is no file {play} to play.", "Check the name after --play.")
+    if record is not None and not (record.parent.is_dir() and os.access(record.parent, os.W_OK)):
+        raise usage(f"{record} cannot be written.", "Name a file in a folder that exists and that you may write to.")
     return AudioChoice(kind, play, record)

@@ -61,7 +61,7 @@ class Output:
             self._line({"event": name, **fields})
             return
         details = "  ".join(f"{key.replace('_', ' ')}: {value}" for key, value in fields.items() if value is not None)
-        self._progress.print(f"[dim]{name.replace('-', ' ')}[/dim]  {details}", markup=True)
+        self._progress.print(f"[dim]{name.replace('-', ' ')}[/dim]  {_escaped(details)}", markup=True)
 
     def say(self, text: str) -> None:
         if not self.json_lines:

@@ -154,39 +154,41 @@ def effective_media_policy(
 def policy_contradiction(policy: MediaPolicy) -> Failure | None:
     """Why this policy must not be applied (security.md "Media: the policy"); None if it may."""
     if policy.profile not in PROFILES_FOR[policy.encryption]:
-        return _contradiction(
+        return Failure(
+            FailureKind.POLICY,
             f"“{ENCRYPTION_LABELS[policy.encryption]}” is not allowed on the connection profile "
             f"“{PROFILE_LABELS[policy.profile]}”.",
             "Choose “Mandatory SRTP (RTP/SAVP)”, or the profile “Private line” or “VPN” if that is what lies "
             "between this phone and its server.",
         )
     if policy.key_exchange is not KeyExchange.SDES:
-        return _contradiction(
+        return _unusable(
             "DTLS-SRTP is chosen as key exchange, and this version cannot do it yet.", "Choose SDES as key exchange."
         )
     for purpose, suites in (("offered", policy.offered_suites), ("accepted", policy.accepted_suites)):
         if not suites:
-            return _contradiction(
+            return _unusable(
                 f"No SRTP crypto suite is {purpose}.", f"Name at least one of {', '.join(DEFAULT_ACCEPTED_SUITES)}."
             )
         unknown = [name for name in suites if name not in DEFAULT_ACCEPTED_SUITES]
         if unknown:
-            return _contradiction(
+            return _unusable(
                 f"{unknown[0]} is {purpose}, and this version has no such SRTP crypto suite.",
                 f"Use only {', '.join(DEFAULT_ACCEPTED_SUITES)}.",
             )
         if len(set(suites)) != len(suites):
-            return _contradiction(
+            return _unusable(
                 f"An SRTP crypto suite is named twice among those {purpose}.", "Name each crypto suite once."
             )
     rejected = [name for name in policy.offered_suites if name not in policy.accepted_suites]
     if rejected:
-        return _contradiction(
+        return _unusable(
             f"{rejected[0]} would be offered, and is not among the SRTP crypto suites that are accepted.",
             "Accept every crypto suite that is offered, or offer fewer.",
         )
     return None
 
 
-def _contradiction(reason: str, remedy: str) -> Failure:
-    return Failure(FailureKind.POLICY, reason, remedy)
+def _unusable(reason: str, remedy: str) -> Failure:
+    """No policy forbids it: it cannot be done as it was written."""
+    return Failure(FailureKind.SETTINGS, reason, remedy)

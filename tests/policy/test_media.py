@@ -73,7 +73,7 @@ def test_suites_that_are_empty_unknown_doubled_or_offered_without_being_accepted
 ) -> None:
     result = effective_media_policy(offered_suites=offered, accepted_suites=accepted)
     assert isinstance(result, Failure)
-    assert result.kind is FailureKind.POLICY
+    assert result.kind is FailureKind.SETTINGS
     assert result.reason
     assert result.remedy
 
