@@ -110,22 +110,30 @@ class StreamFramer:
 
 
 def _content_length(header_block: bytes) -> int:
-    """The one Content-Length of a header block, long or compact, folded or not (RFC 3261 §20.14)."""
+    """The one Content-Length of a header block, long or compact, folded or not (RFC 3261 §20.14).
+
+    It must be there (§18.3). A message that lacks it and has no Content-Type either has no body (§20.15), so that its
+    end is known all the same; with a Content-Type the end is unknown and the flow has no frame any more.
+    """
     found: list[list[bytes]] = []  # of each such field the pieces of its value
-    continues = False
+    continues = has_type = False
     for line in header_block.split(b"\r\n")[1:]:
         if line[:1] in (b" ", b"\t"):
             if continues:
                 found[-1].append(line)
             continue
         name, colon, value = line.partition(b":")
-        continues = bool(colon) and name.rstrip(b" \t").lower() in (b"content-length", b"l")
+        field = name.rstrip(b" \t").lower() if colon else b""
+        has_type = has_type or field in (b"content-type", b"c")
+        continues = field in (b"content-length", b"l")
         if continues:
             found.append([value])
         if len(found) > 1:
             raise RemoteProtocolError("Content-Length stands more than once")
+    if not found and has_type:
+        raise RemoteProtocolError("A message with a body has no Content-Length")
     if not found:
-        raise RemoteProtocolError("A message on a stream has no Content-Length")
+        return 0
     digits = read_digits(b"".join(found[0]).decode("latin-1").strip(" \t"), "Content-Length")
     if len(digits) > 9 or int(digits) > MAX_BODY:
         raise RemoteProtocolError("The body of a message is too large", 513)

@@ -58,7 +58,8 @@ def test_on_a_flow_that_we_accepted_a_crlf_before_a_message_is_no_ping() -> None
 @pytest.mark.parametrize(
     "data",
     [
-        b"OPTIONS sip:a SIP/2.0\r\n\r\n",
+        b"OPTIONS sip:a SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0",
+        b"OPTIONS sip:a SIP/2.0\r\nc :application/sdp\r\n\r\n",
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1\r\nl: 1\r\n\r\n",
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1, 1\r\n\r\n",
@@ -84,6 +85,11 @@ def test_a_doubtful_frame_ends_the_flow_for_good(data: bytes) -> None:
     assert caught.value.complete == (SHORT,)
     with pytest.raises(FramingError):
         framer.feed(SHORT)
+
+
+def test_a_message_with_neither_length_nor_type_has_no_body() -> None:
+    short = b"OPTIONS sip:a SIP/2.0\r\nSubject: x\r\n\r\n"
+    assert StreamFramer().feed(short + SHORT + short) == [short, SHORT, short]
 
 
 def test_the_largest_message_that_is_allowed_passes() -> None:
