@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from softphone.cli import main as command_line
-from softphone.cli.phone_access import PhoneRequest
+from softphone.cli.phone_access import EngineRequest, PhoneRequest
 from softphone.controller import Controller, Phone
 from softphone.engine.connector import FlowOpener
 from softphone.engine.core import EngineCore
+from softphone.engine.journal import Journal
+from softphone.engine.link.failures import engine_unreachable
+from softphone.engine.link.place import LinkPlace
+from softphone.engine.process.engine_log import log_to_stderr
+from softphone.engine.process.engine_process import EngineParts, EngineProcess, NoticeEndpoints
+from softphone.engine.process.hardening import forbid_core_dumps
+from softphone.engine.process.lock import EngineLock
+from softphone.engine.process.spawn import FAILED, HELD, say_to_starter
 from softphone.engine.trace import Trace
+from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.connection import OnCall
 from softphone.lab.lab import LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
-from softphone.storage.settings import AudioSection
+from softphone.storage.secrets import PasswordStore
+from softphone.storage.settings import AudioSection, SettingsFile
 from softphone.ua.user_agent import UserAgent
 
 
@@ -79,12 +89,74 @@ class Application:
         finally:
             await lab.close()
 
+    def run_engine(self, request: EngineRequest) -> int:
+        """The engine's own process (architecture.md "Processes and threads"): 0 also if another one has the lock."""
+        forbid_core_dumps()
+        log_to_stderr(request.profile.engine_log, request.log_level)
+        place = LinkPlace(request.profile.runtime, request.form)
+        lock = EngineLock(place.lock_file)
+        try:
+            place.make()
+            if not lock.acquire():
+                say_to_starter(HELD)
+                return 0
+            run(self._engine(request, place))
+        except OperationFailed as error:
+            say_to_starter(FAILED, error.failure)
+            return int(error.failure.group)
+        except OSError as error:
+            say_to_starter(FAILED, engine_unreachable(str(error)))
+            return 1
+        finally:
+            lock.release()
+        return 0
+
+    async def _engine(self, request: EngineRequest, place: LinkPlace) -> None:
+        loop = asyncio.get_running_loop()
+
+        def notice(failure: Failure) -> None:
+            loop.call_soon_threadsafe(controller.publish, Noticed(failure))
+
+        sound = Sound(request.audio, lambda: controller.settings.audio, notice)
+        endpoints = NoticeEndpoints(sound.endpoint)
+        controller = Controller(
+            settings_file=SettingsFile(request.profile.settings_file),
+            passwords=PasswordStore(),
+            list_devices=lambda: _devices_or_notice(sound, notice),
+            quit_engine=lambda: process.quit(),  # noqa: PLW0108 - made below
+        )
+        core = EngineCore(
+            UserAgent(secrets.token_bytes),
+            opener=FlowOpener(),
+            tls_settings=controller.tls_settings,
+            endpoint=endpoints,
+            publish=controller.publish,
+        )
+        controller.connect(core.submit)
+        parts = EngineParts(controller, controller.load, core.submit, lambda: core.agent.open_dialogs, core.close)
+        journal = Journal(request.profile.journal_file)
+        process = EngineProcess(parts, place, journal, endpoints, request.window_command, request.times)
+        try:
+            await process.run()
+        finally:
+            await core.close()
+            sound.close()
+
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         sound = Sound(AudioChoice(), AudioSection, notice=_unheard)
         try:
             return sound.list_devices()
         finally:
             sound.close()
+
+
+def _devices_or_notice(sound: Sound, notice: Callable[[Failure], None]) -> tuple[AudioDeviceView, ...]:
+    """A machine without sound has a phone all the same, that says what is missing."""
+    try:
+        return sound.list_devices()
+    except OperationFailed as error:
+        notice(error.failure)
+        return ()
 
 
 def _unheard(failure: Failure) -> None:

@@ -16,11 +16,12 @@ from softphone import __version__
 from softphone.cli.calling import AnswerCommand, CallCommand
 from softphone.cli.demo import SECONDS, DemoCommand
 from softphone.cli.devices import DevicesCommand
+from softphone.cli.engine_command import engine
 from softphone.cli.lab_command import LabCommand
 from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request, with_options
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
-from softphone.cli.registering import RegisterCommand
+from softphone.cli.registering import INTERRUPTED, RegisterCommand
 from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.lab import LOOPBACK
@@ -169,6 +170,9 @@ def devices(composition: Composition, /, test: bool, **options: Any) -> None:
     _finish(output, DevicesCommand(composition, output, test).run())
 
 
+cli.add_command(engine)
+
+
 def main(arguments: list[str], composition: Composition) -> int:
     """Runs the command line; returns the exit code. A lone `sip:` or `tel:` address is a link that was clicked."""
     if len(arguments) == 1 and _LINK.match(arguments[0]):
@@ -177,7 +181,8 @@ def main(arguments: list[str], composition: Composition) -> int:
         ended = cli.main(args=arguments, prog_name="softphone", obj=composition, standalone_mode=False)
     except SystemExit as exiting:  # a command ends so
         return exiting.code if isinstance(exiting.code, int) else 1
-    except click.Abort:
+    except click.Abort:  # Ctrl-C before or after the time in which a command catches it
+        Output("--json" in arguments).result(Result({}, INTERRUPTED))
         return 1
     except click.ClickException as wrong:
         if "--json" in arguments:  # a script reads a result, whatever it did wrong

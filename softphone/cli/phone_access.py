@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from softphone.controller import Phone
+from softphone.engine.link.place import LinkForm
+from softphone.engine.process.life import LifeTimes
 from softphone.engine.waiting import Inbox
 from softphone.lab.connection import OnCall
 from softphone.lab.lab import LOOPBACK, Lab
 from softphone.messages import AnyEvent, AudioDeviceView
 from softphone.policy.secret import Secret
 from softphone.sound import AudioChoice
+from softphone.storage.profile import Profile
 from softphone.storage.settings import Settings
 
 
@@ -36,6 +39,18 @@ class PhoneRequest:
     client_key_password: Secret | None
     audio: AudioChoice
     trace: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """The engine's own process: whose it is, how it is reached, what it sounds through, how long it lives alone."""
+
+    profile: Profile
+    form: LinkForm
+    audio: AudioChoice
+    times: LifeTimes
+    window_command: tuple[str, ...]
+    log_level: str
 
 
 class Composition(Protocol):
@@ -56,6 +71,10 @@ class Composition(Protocol):
         ...
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]: ...
+
+    def run_engine(self, request: EngineRequest) -> int:
+        """The engine's process until it ends; its exit code."""
+        ...
 
 
 @asynccontextmanager

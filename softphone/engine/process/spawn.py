@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -72,11 +72,12 @@ def ensure_engine(
     only_window: bool = False,
     dial: str = "",
     within: float = START_WITHIN,
+    started: Callable[[int], None] | None = None,
 ) -> LinkConnection:
     """Attached to the profile's engine, which is started if there is none. Blocks for up to `within` seconds.
 
-    Several may ask at once: the engine that gets the lock serves all. Raises OperationFailed, LinkRefused (another
-    version) and AnotherWindow.
+    Several may ask at once: the engine that gets the lock serves all. `started` hears the process id of an engine that
+    we started. Raises OperationFailed, LinkRefused (another version) and AnotherWindow.
     """
     start.place.make()
     deadline = time.monotonic() + within
@@ -93,7 +94,9 @@ def ensure_engine(
         if is_held(start.place.lock_file):
             time.sleep(_LOOK_EVERY)
             continue
-        _start(start, deadline)
+        pid = _start(start, deadline)
+        if started is not None and pid is not None:
+            started(pid)
     raise OperationFailed(engine_unreachable(detail))
 
 
@@ -102,8 +105,8 @@ def start_window(command: Sequence[str]) -> int:
     return _spawn(command, subprocess.DEVNULL, subprocess.DEVNULL).pid
 
 
-def _start(start: EngineStart, deadline: float) -> None:
-    """Until it has said that it is ready. Raises OperationFailed if it ends instead."""
+def _start(start: EngineStart, deadline: float) -> int | None:
+    """Its process id when it has said that it is ready; None if another engine was quicker. Raises OperationFailed if it ends instead."""
     log = open_log(start.log)
     try:
         process = _spawn(start.command, subprocess.PIPE, log)
@@ -116,8 +119,10 @@ def _start(start: EngineStart, deadline: float) -> None:
         line = _line(said, deadline)
     word, _, rest = line.partition(" ")
     match word:
-        case "ready" | "held":
-            return
+        case "ready":
+            return process.pid
+        case "held":
+            return None
         case "failed":
             raise OperationFailed(_reported(rest))
         case _:
