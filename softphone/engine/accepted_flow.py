@@ -18,7 +18,7 @@ Rewrite = Callable[[bytes], bytes]
 
 
 class AcceptedFlow:
-    """An `Opener` and the `Flow` that it gives. `on_ended` is called once, after the core has heard of the end.
+    """An `Opener` and the `Flow` that it gives. `on_ended` is called once, whichever side ends it.
 
     `rewrite` changes what is sent: for the lab's adversaries.
     """
@@ -27,7 +27,7 @@ class AcceptedFlow:
         self._flow = flow
         self._on_ended = on_ended
         self._rewrite = rewrite
-        self._taken = False
+        self._taken = self._ended = False
 
     async def open(
         self, action: OpenFlow, settings: TlsSettings, on_bytes: OnBytes, on_closed: OnClosed
@@ -42,7 +42,7 @@ class AcceptedFlow:
 
         def closed(failure: Failure) -> None:
             on_closed(failure)
-            self._on_ended()
+            self._end()
 
         self._flow.start(on_bytes, closed)
         return self
@@ -55,4 +55,11 @@ class AcceptedFlow:
         self._flow.send(self._rewrite(data))
 
     def close(self) -> None:
+        """Also when the core itself ends the flow, because what came over it was no SIP."""
         self._flow.close()
+        self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._on_ended()

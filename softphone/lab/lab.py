@@ -101,6 +101,11 @@ class Lab:
         assert self._folder is not None, "the lab has been started"
         return self._folder / "ca.crt"
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
     async def close(self) -> None:
         """Hang up, close every connection, forget the authority. All `calls` have their last report then."""
         if self._listener is None or self._parts is None or self._media is None or self._folder is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from softphone.dsp.correlation import best_alignment
-from softphone.engine.waiting import run
+from softphone.engine.waiting import in_thread, run
 from softphone.errors import FailureKind
 from softphone.lab.calls import LabCall
+from softphone.lab.lab import LOOPBACK, Lab
 from softphone.lab.services import SERVICES
 from softphone.policy.tls import TlsProfile
 from softphone.ua.commands import Answer, SendDigits
@@ -28,7 +31,7 @@ from softphone.ua.events import (
     IncomingCall,
     RegistrationState,
 )
-from tests.lab.line import DISABLED, OPTIONAL, lab_running, signed_in, spoken
+from tests.lab.line import DISABLED, OPTIONAL, PATIENCE, lab_running, signed_in, spoken
 
 
 def test_echo_brings_back_what_was_said_and_both_ends_saw_srtp_alone(tmp_path: Path) -> None:
@@ -322,6 +325,44 @@ def test_a_lab_that_closes_in_a_call_ends_it_in_order(tmp_path: Path) -> None:
             assert (ended.ended_by, ended.failure) == (EndedBy.REMOTE, None)
             assert lab.calls[0].ended
             assert lab.calls[0].report is not None
+
+    run(work())
+
+
+def talk_nonsense(lab: Lab, octets: bytes) -> bytes:
+    """A client that is no phone: sends over TLS, reads until the lab closes."""
+    context = ssl.create_default_context(cafile=lab.ca_file)
+    with (
+        socket.create_connection((LOOPBACK, lab.port), timeout=PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname=LOOPBACK) as flow,
+    ):
+        flow.sendall(octets)
+        return flow.recv(1000)
+
+
+@pytest.mark.parametrize("octets", [b"A" * 100_000, b"INVITE sip:echo@lab SIP/2.0\r\nContent-Length: 99999999\r\n\r\n"])
+def test_a_client_that_talks_nonsense_is_dropped_and_leaves_nothing_behind(tmp_path: Path, octets: bytes) -> None:
+    async def work() -> None:
+        async with lab_running() as lab, signed_in(lab, tmp_path) as line:
+            await in_thread(talk_nonsense, lab, octets)
+            await line.spend(0.3)
+            assert lab.connections == 1  # the phone's
+            line.dial("busy")
+            assert (await line.until(CallEnded)).status == 486
+
+    run(work())
+
+
+def test_a_phone_that_leaves_is_forgotten(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with lab_running() as lab:
+            async with signed_in(lab, tmp_path) as line:
+                line.dial("ring")
+                await line.until(CallRinging)
+                assert lab.connections == 1
+            async with signed_in(lab, tmp_path, "bob") as other:
+                await other.spend(0.3)
+                assert lab.connections == 1
 
     run(work())
 
