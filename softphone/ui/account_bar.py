@@ -25,7 +25,7 @@ _TOLD = frozenset({RegistrationState.REGISTERED, RegistrationState.WAITING, Regi
 
 
 class AccountRow(QWidget):
-    """One account. Emits `try_again` and `change` with its id."""
+    """One account. Emits `try_again` and `change` with its id. `trouble` is placed by the bar, below the rows."""
 
     try_again = Signal(str)
     change = Signal(str)
@@ -45,14 +45,11 @@ class AccountRow(QWidget):
         texts.setSpacing(0)
         texts.addWidget(self.name)
         texts.addWidget(self.state)
-        row = QHBoxLayout()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addLayout(texts, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self.trouble)
         self.render_account(account)
 
     def render_account(self, account: AccountView) -> None:
@@ -69,24 +66,32 @@ class AccountRow(QWidget):
 
 
 class AccountBar(QWidget):
-    """The rows of all accounts, in their order."""
+    """The rows of all accounts, in their order, beside the `corner`; what troubles them below."""
 
     try_again = Signal(str)
     change = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, corner: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: dict[AccountId, AccountRow] = {}
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(6)
+        self._rows, self._troubles = QVBoxLayout(), QVBoxLayout()
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addLayout(self._rows, 1)
+        top.addWidget(corner, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(top)
+        layout.addLayout(self._troubles)
 
     def render_state(self, state: AppState) -> None:
         accounts = {account.id: account for account in state.accounts}
         for gone in self.rows.keys() - accounts.keys():
             row = self.rows.pop(gone)
-            row.hide()
-            row.deleteLater()
+            for widget in (row, row.trouble):
+                widget.hide()
+                widget.deleteLater()
         for account_id, account in accounts.items():
             if account_id in self.rows:
                 self.rows[account_id].render_account(account)
@@ -95,4 +100,5 @@ class AccountBar(QWidget):
             row.try_again.connect(self.try_again)
             row.change.connect(self.change)
             self.rows[account_id] = row
-            self._layout.addWidget(row)
+            self._rows.addWidget(row)
+            self._troubles.addWidget(row.trouble)

@@ -165,7 +165,7 @@ class RunningCallView(Card):
     def toggle_keypad(self) -> None:
         opened = self.pad.isHidden()
         self.pad.setVisible(opened)
-        self.digits.setVisible(opened)
+        self.digits.setVisible(opened and bool(self.digits.text()))
         self.keypad.setChecked(opened)
         if opened:
             self.pad.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -174,6 +174,7 @@ class RunningCallView(Card):
         if self._call.phase is CallPhase.ACTIVE:
             self._submit(SendDigits(self._call.id, digit))
             self.digits.setText(foreign((self.digits.text() + digit)[-_MOST_DIGITS:]))
+            self.digits.show()
 
     def _agree(self) -> None:
         if self._call.phase is CallPhase.CONSENT:

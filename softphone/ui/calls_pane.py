@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from softphone.messages import AnyCommand
@@ -81,7 +81,12 @@ class CallsPane(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         """All of it up to the height of one call; more than that scrolls."""
-        return QSize(0, min(self.sizeHint().height(), self.fontMetrics().height() * 18))
+        return QSize(0, min(self.sizeHint().height(), self.fontMetrics().height() * 24))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()  # texts wrap differently now, so the height is another
 
     # From the state to the cards
 

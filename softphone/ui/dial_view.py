@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.symbols import SymbolButton
@@ -26,8 +26,7 @@ class DialView(QWidget):
         self.address.setClearButtonEnabled(True)
         self.address.setMinimumHeight(round(self.address.fontMetrics().height() * 2.1))
         self.address.returnPressed.connect(self._call)
-        label = QLabel(self.tr("&Call"))
-        label.setBuddy(self.address)
+        self.address.setAccessibleName(self.tr("Address to call"))
         self.button = SymbolButton("call", self.tr("Call"), part="call", colour="")
         self.button.setToolTip(self.tr("Call this address (Enter)"))
         self.button.clicked.connect(self._call)
@@ -40,7 +39,6 @@ class DialView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(label)
         layout.addLayout(row)
         layout.addSpacing(4)
         layout.addWidget(self.pad)

@@ -28,7 +28,7 @@ class KeyPad(QWidget):
             button.setProperty("part", "key")
             button.setAutoDefault(False)
             button.setAccessibleName(spoken.get(key, key))
-            button.setMinimumHeight(round(button.fontMetrics().height() * 2.1))
+            button.setMinimumHeight(round(button.fontMetrics().height() * 2.4))
             button.clicked.connect(lambda _checked=False, key=key: self.pressed.emit(key))
             layout.addWidget(button, place // 3, place % 3)
             self.keys[key] = button

@@ -26,6 +26,8 @@ class RecentList(QWidget):
         self.list.setProperty("part", "recent")
         self.list.setIconSize(QSize(18, 18))
         self.list.setUniformItemSizes(True)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setMinimumHeight(self.list.fontMetrics().height() * 3)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setToolTip(self.tr("Enter or a double click calls again"))
         self.list.itemActivated.connect(lambda item: self.call.emit(item.data(_ADDRESS)))

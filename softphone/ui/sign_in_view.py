@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from softphone.messages import AnyCommand, PinCertificate, SignIn, SignOut
+from softphone.errors import Failure
+from softphone.messages import AnyCommand, PinCertificate, SignOut
 from softphone.policy.secret import Secret
 from softphone.state import AccountView, AppState
 from softphone.ua.events import RegistrationState
@@ -38,13 +39,17 @@ class SignInView(QScrollArea):
     def __init__(self, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._submit = submit
-        self._asked: SignIn | None = None
-        self._known: frozenset[str] = frozenset()  # accounts that were there before this attempt
+        self._state = AppState()
+        self._account_id = ""  # of the form
+        self._following = False  # its registration, which was asked for here
+        self._before: AccountView | None = None  # what it was when it was asked for: that is no answer yet
+        self._known: frozenset[str] = frozenset()  # accounts that were there before this form
         self._said = ""
         inside = QWidget()
         inside.setProperty("part", "plain")
         self.setWidget(inside)
         self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setProperty("part", "plain")
         self.back = SymbolButton("back", self.tr("Back"))
         self.back.clicked.connect(self._leave)
@@ -121,7 +126,8 @@ class SignInView(QScrollArea):
 
     def begin(self, account: AccountView | None, state: AppState) -> None:
         """An empty form, or that of an account whose password, server or trust is to be given again."""
-        self._asked = None
+        self._state, self._following = state, False
+        self._account_id = account.id if account else ""
         self._known = frozenset(known.id for known in state.accounts)
         self.address.setText(words.address(account.address) if account else "")
         domain = self.address.text().rpartition("@")[2]
@@ -129,42 +135,38 @@ class SignInView(QScrollArea):
         self.more.setChecked(bool(self.server.text()))
         self.password.clear()
         self.back.setVisible(bool(state.accounts))
-        self.progress.hide()
-        self.trouble.say_failure(account.failure if account else None)
-        self._pin_account = account.id if account else ""
-        self.trust.render_failure(account.failure if account else None)
+        self.sign_in.setEnabled(True)
+        self._say("")
+        self._show_failure(account.failure if account else None)
         (self.password if account else self.address).setFocus()
 
     def render_state(self, state: AppState) -> None:
+        self._state = state
         self.back.setVisible(bool(state.accounts))
-        if self._asked is None:
+        account = state.account(self._account_id)
+        if not self._following or account is None or account is self._before:
             return
-        account = state.account(self._asked.account_id)
-        if account is None:
-            return
+        self._before = None
         if account.state is RegistrationState.REGISTERED:
-            self._asked = None
-            self.password.clear()
-            self.finished.emit()
+            self._leave()
             return
-        self._say(words.registration(account))
-        self.trouble.say_failure(account.failure)
-        self.trust.render_failure(account.failure)
         over = account.state in (RegistrationState.FAILED, RegistrationState.WAITING)
         self.sign_in.setEnabled(over)
-        if over and account.failure is not None:
-            self._say("")
+        self._say("" if over else words.registration(account))
+        if over and account.failure is not None and self.trouble.reason.text() != account.failure.reason:
             announce(self, words.sentence(account.failure), urgent=True)
+        self._show_failure(account.failure)
 
-    def refuse(self, reason: str, remedy: str) -> None:
-        """The engine did not take the form at all."""
-        if self._asked is not None:
-            self._asked = None
+    def refuse(self, failure: Failure) -> None:
+        """The engine did not take what was asked for here, or tells of a trouble on the way."""
+        if self._following:
             self.sign_in.setEnabled(True)
             self._say("")
-            self.trouble.say(reason, remedy)
+            self.trouble.say_failure(failure)
 
     def _sign_in(self) -> None:
+        if not self.sign_in.isEnabled():
+            return
         form = SignInForm(
             self.address.text(),
             Secret(self.password.text()),
@@ -174,28 +176,33 @@ class SignInView(QScrollArea):
             self.remember.isChecked(),
         )
         command = form.command()
-        self.trust.render_failure(None)
+        self._show_failure(None)
         if isinstance(command, str):
             self.trouble.say(command)
             announce(self, command, urgent=True)
             return
-        tried = self._asked.account_id if self._asked else ""
-        if tried and tried != command.account_id and tried not in self._known:
-            self._submit(SignOut(tried))  # the address was corrected: the wrong one is no account
-        self._asked, self._pin_account = command, command.account_id
-        self.trouble.say("")
-        self._say(self.tr("Connecting to %s …") % foreign(command.server or command.domain))
-        self.sign_in.setEnabled(False)
+        if self._following and self._account_id not in (command.account_id, *self._known):
+            self._submit(SignOut(self._account_id))  # the address was corrected: the wrong one is no account
+        self._account_id = command.account_id
+        self._follow(self.tr("Connecting to %s …") % foreign(command.server or command.domain))
         self._submit(command)
 
     def _pin(self, fingerprint: str) -> None:
-        self.trust.render_failure(None)
-        self.trouble.say("")
-        self._say(self.tr("Connecting …"))
-        self._submit(PinCertificate(self._pin_account, fingerprint))
+        self._show_failure(None)
+        self._follow(self.tr("Connecting …"))
+        self._submit(PinCertificate(self._account_id, fingerprint))
+
+    def _follow(self, text: str) -> None:
+        self._following, self._before = True, self._state.account(self._account_id)
+        self.sign_in.setEnabled(False)
+        self._say(text)
+
+    def _show_failure(self, failure: Failure | None) -> None:
+        self.trouble.say_failure(failure)
+        self.trust.render_failure(failure)
 
     def _leave(self) -> None:
-        self._asked = None
+        self._following = False
         self.password.clear()
         self.sign_in.setEnabled(True)
         self.finished.emit()

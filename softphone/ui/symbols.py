@@ -8,14 +8,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Protocol, runtime_checkable
 
-from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
 
 from softphone.storage.resource import resource_path
 from softphone.ui.theme import Theme, current_theme
 
+_GAP = 6  # between the symbol of a button and its text
 _SCALINGS = (1, 2, 3)  # enough for screens up to 300 %; Qt scales the nearest one in between
 
 
@@ -35,15 +36,18 @@ def _drawing(name: str) -> bytes:
     return resource_path(f"icons/{name}.svg").read_bytes()
 
 
-def symbol(name: str, colour: QColor, size: int = 20) -> QIcon:
-    """The icon `name` in one colour; `size` in device-independent pixels. FileNotFoundError if there is none."""
+def symbol(name: str, colour: QColor, size: int = 20, gap: int = 0) -> QIcon:
+    """The icon `name` in one colour; `size` and the `gap` after it in device-independent pixels.
+
+    FileNotFoundError if there is none.
+    """
     renderer = QSvgRenderer(QByteArray(_drawing(name).replace(b"currentColor", colour.name().encode())))
     icon = QIcon()
     for scaling in _SCALINGS:
-        pixmap = QPixmap(size * scaling, size * scaling)
+        pixmap = QPixmap((size + gap) * scaling, size * scaling)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
-        renderer.render(painter)
+        renderer.render(painter, QRectF(0, 0, size * scaling, size * scaling))
         painter.end()
         pixmap.setDevicePixelRatio(scaling)
         icon.addPixmap(pixmap)
@@ -60,7 +64,8 @@ class SymbolButton(QPushButton):
         self._name, self._colour = name, colour
         self.setProperty("part", part)
         self.setAutoDefault(False)
-        self.setIconSize(QSize(20, 20))
+        self._gap = _GAP if text or part != "flat" else 0
+        self.setIconSize(QSize(20 + self._gap, 20))
         self.dress(current_theme())
 
     def set_symbol(self, name: str) -> None:
@@ -70,7 +75,23 @@ class SymbolButton(QPushButton):
 
     def dress(self, theme: Theme) -> None:
         colour = getattr(theme, self._colour) if self._colour else QColor("white")
-        self.setIcon(symbol(self._name, colour))
+        self.setIcon(symbol(self._name, colour, 20, self._gap))
+
+
+class SymbolMenuButton(QToolButton):
+    """A flat button with a symbol that opens its menu."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self.setProperty("part", "flat")
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setIconSize(QSize(20, 20))
+        self.dress(current_theme())
+
+    def dress(self, theme: Theme) -> None:
+        self.setIcon(symbol(self._name, theme.text))
 
 
 class SymbolLabel(QLabel):

@@ -91,6 +91,7 @@ QPushButton[part="flat"], QToolButton[part="flat"] {
   color: $text; background: transparent; border: 2px solid transparent; border-radius: 6px; padding: 3px;
 }
 QPushButton[part="flat"]:hover, QToolButton[part="flat"]:hover { background: $hover; }
+QPushButton[part="flat"] { padding: 3px 6px; text-align: left; }
 QToolButton[part="flat"]::menu-indicator { image: none; }
 QPushButton[part]:focus, QToolButton[part]:focus { border: 2px solid $focus; }
 QListWidget[part="recent"], QScrollArea[part="plain"] { background: transparent; border: none; }

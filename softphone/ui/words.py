@@ -133,14 +133,14 @@ def lock_headline(security: CallSecurity, phase: CallPhase) -> str:
 
 
 def lock_details(security: CallSecurity, account: AccountView | None) -> str:
-    """“TLSv1.3 TLS_AES_256_GCM_SHA384 · SRTP AEAD_AES_256_GCM”, or why not."""
+    """“TLSv1.3 TLS_AES_256_GCM_SHA384” and below it “SRTP AEAD_AES_256_GCM”, or why not."""
     if security.encryption is Encryption.NONE:
         return security.reason or ""
     flow = account.flow if account is not None else None
     version = security.tls_version or (flow.tls_version if flow else None)
     cipher = security.tls_cipher or (flow.tls_cipher if flow else None)
     signalling = f"{version} {cipher}" if version and cipher else ""
-    return " · ".join(text for text in (signalling, security.srtp_suite and f"SRTP {security.srtp_suite}") if text)
+    return "\n".join(text for text in (signalling, security.srtp_suite and f"SRTP {security.srtp_suite}") if text)
 
 
 # The line
@@ -156,9 +156,9 @@ def line_quality(report: MediaReport | None) -> str:
         _tr("lost %s") % _share(report.lost, report.rtp_received + report.lost),
     ]
     if report.jitter_ms is not None:
-        parts.append(_tr("jitter %s ms") % locale.toString(report.jitter_ms, "f", 1))
+        parts.append(_tr("jitter %s ms") % locale.toString(float(report.jitter_ms), "f", 1))
     if report.rtt_ms is not None:
-        parts.append(_tr("round trip %s ms") % locale.toString(report.rtt_ms, "f", 0))
+        parts.append(_tr("round trip %s ms") % locale.toString(float(report.rtt_ms), "f", 0))
     text = " · ".join(parts)
     return text[0].upper() + text[1:]
 
