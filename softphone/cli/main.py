@@ -22,6 +22,7 @@ from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request,
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
 from softphone.cli.registering import INTERRUPTED, RegisterCommand
+from softphone.cli.selftest import SelftestCommand
 from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.lab import LOOPBACK
@@ -171,6 +172,15 @@ def devices(composition: Composition, /, test: bool, **options: Any) -> None:
 
 
 cli.add_command(engine)
+
+
+@cli.command(hidden=True)
+@with_options(_COMMON)
+@click.pass_obj
+def selftest(composition: Composition, /, **options: Any) -> None:
+    """See whether this installation is whole; for those who build packages."""
+    output = _output(options)
+    _finish(output, SelftestCommand(composition, output).run())
 
 
 def main(arguments: list[str], composition: Composition) -> int:
