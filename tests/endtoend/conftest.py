@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from softphone.engine.throwaway_ca import ThrowawayAuthority
 from tests.endtoend.phone import PhoneProcess
 from tests.peers.conftest import ca, kamailio, peers, pulse, speech
 
-__all__ = ["ca", "kamailio", "peers", "pulse", "speech", "start_phone"]
+__all__ = ["authority", "ca", "kamailio", "peers", "pulse", "speech", "start_phone"]
 
 
 @pytest.fixture
@@ -24,3 +25,9 @@ def start_phone() -> Iterator[Callable[..., PhoneProcess]]:
     for phone in reversed(started):
         print(f"----- {phone.command}\n{phone.output()[-3000:]}\n{phone.errors()[-3000:]}")
         phone.kill()
+
+
+@pytest.fixture(scope="session")
+def authority() -> ThrowawayAuthority:
+    """Another authority than `ca`: for servers that are no Kamailio."""
+    return ThrowawayAuthority.create()

@@ -201,11 +201,6 @@ def test_silence_ends_in_bounded_time_and_tells_tcp_from_sip(
         told(silent.finish(), words, f"localhost:{mute}", within=10 + PROMPT)
 
 
-@pytest.fixture(scope="module")
-def authority() -> ThrowawayAuthority:
-    return ThrowawayAuthority.create()
-
-
 @contextlib.contextmanager
 def mute_port() -> Iterator[int]:
     """The kernel accepts; nobody answers."""
