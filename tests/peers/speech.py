@@ -86,11 +86,11 @@ def tone(path: Path, rate: int, frequency: int = 440) -> None:
         file.writeframes((8192 * np.sin(np.arange(rate) * (2 * np.pi * frequency / rate))).astype("<i2").tobytes())
 
 
-def repeat(speech: Path, endless: Path) -> int:
-    """Copy a WAV file as often as fills LONG seconds; return its rate in Hz."""
+def repeat(speech: Path, endless: Path, seconds: int = LONG) -> int:
+    """Copy a WAV file as often as fills so many seconds; return its rate in Hz."""
     with wave.open(str(speech), "rb") as once, wave.open(str(endless), "wb") as again:
         again.setparams(once.getparams())
         samples = once.readframes(once.getnframes())
-        for _ in range(LONG * once.getframerate() // once.getnframes() + 1):
+        for _ in range(seconds * once.getframerate() // once.getnframes() + 1):
             again.writeframesraw(samples)
         return once.getframerate()
