@@ -105,7 +105,7 @@ class SelftestCommand:
             with self._stage("call") as facts:
                 facts.update(await _call(phone, self.output))
             with self._stage("offer") as facts:
-                facts.update(_offered(lab.client_hellos))
+                facts.update(exact_offer(lab.client_hellos))
             with self._stage("end") as facts:
                 phone.submit(Quit())
                 facts.update(await in_thread(_ended, window, place))
@@ -268,7 +268,7 @@ async def _call(phone: Phone, output: Output) -> dict[str, Any]:
     return facts
 
 
-def _offered(hellos: list[ClientHello]) -> dict[str, Any]:
+def exact_offer(hellos: list[ClientHello]) -> dict[str, Any]:
     """The server's view: every ClientHello holds exactly the profile's versions and suites (security.md)."""
     profile = TlsProfile.GATEWAY
     if not hellos:
