@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
@@ -77,16 +77,24 @@ class CallsPane(QScrollArea):
         return any(isinstance(card, RunningCallView) for card in self.cards.values())
 
     def sizeHint(self) -> QSize:
-        return QSize(super().sizeHint().width(), self._column.totalHeightForWidth(self.width()))
+        height = self._column.totalHeightForWidth(self.width())
+        return QSize(super().sizeHint().width(), max(height, self._column.totalMinimumSize().height()))
 
     def minimumSizeHint(self) -> QSize:
         """All of it up to the height of one call; more than that scrolls."""
-        return QSize(0, min(self.sizeHint().height(), self.fontMetrics().height() * 24))
+        return QSize(
+            self._column.totalMinimumSize().width(), min(self.sizeHint().height(), self.fontMetrics().height() * 24)
+        )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self.updateGeometry()  # texts wrap differently now, so the height is another
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
+            self.updateGeometry()  # a card has grown or shrunk: the scroll area alone would only scroll
+        return super().eventFilter(watched, event)
 
     # From the state to the cards
 

@@ -299,10 +299,12 @@ class MainWindow(QMainWindow):
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        quit_button.clicked.connect(self._leave)
+        quit_button.clicked.connect(self.leave)
         box.open()
 
-    def _leave(self) -> None:
-        self._leaving = True
-        self.close()
-        self.quit_requested.emit()
+    def leave(self) -> None:
+        """Closes without asking, running calls or not."""
+        if not self._leaving:
+            self._leaving = True
+            self.close()
+            self.quit_requested.emit()

@@ -61,7 +61,7 @@ class SettingsPane(QScrollArea):
         top.addWidget(TextLabel(self.tr("Settings"), scale=1.45, bold=True), 1)
         top.addWidget(self.back)
         layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 6, 0)
         layout.setSpacing(10)
         layout.addLayout(top)
         layout.addWidget(self.problem)

@@ -66,7 +66,7 @@ class SignInView(QScrollArea):
         top.addWidget(self.title, 1)
         top.addWidget(self.back)
         layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 6, 0)
         layout.setSpacing(10)
         layout.addLayout(top)
         layout.addWidget(TextLabel(self.tr("With the SIP account that your telephone system gave you."), part="muted"))

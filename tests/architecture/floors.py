@@ -35,6 +35,7 @@ FLOORS: Mapping[str, int] = {
     "state": 3,
     "ui": 5,
     "cli": 5,
+    "window_process": 6,
     "app": 6,
     "__main__": 7,
 }
@@ -45,6 +46,9 @@ STRANGERS = frozenset({1, 5})
 
 ALLOWED_BETWEEN_STRANGERS = frozenset({("sdp", "srtp.crypto_suites"), ("sdp", "codecs.records")})
 """sdp may use the records of the crypto suites and of the codecs."""
+
+ROOTS = frozenset({"app", "window_process"})
+"""The composition roots: of every process, and of the window's, which imports none of the engine's parts."""
 
 PURE = frozenset({"errors", "policy", "sip", "sdp", "rtp", "srtp", "codecs", "dsp", "ua", "messages", "state"})
 
@@ -195,14 +199,14 @@ def _objections(unit: str, target: str) -> Iterator[str]:
         if owners and unit not in owners and unit != "app":
             yield f"only {' and '.join(owners)} imports {root}"
         if unit == "__main__" and root not in sys.stdlib_module_names:
-            yield f"__main__ imports only app, not {root}"
+            yield f"__main__ imports only the composition roots, not {root}"
         return
     other = unit_of(target)
     if other is None or other == unit or other not in FLOORS:
         # `from softphone import __version__` and the like: the bare package is below everything.
         return
-    if unit == "__main__" and other != "app":
-        yield f"__main__ imports only app, not {other}"
+    if unit == "__main__" and other not in ROOTS:
+        yield f"__main__ imports only the composition roots, not {other}"
     elif FLOORS[other] > FLOORS[unit]:
         yield f"{unit} (floor {FLOORS[unit]}) imports {other} (floor {FLOORS[other]}): imports go down only"
     elif FLOORS[other] == FLOORS[unit] and FLOORS[unit] in STRANGERS and not _allowed_between_strangers(unit, target):

@@ -79,8 +79,8 @@ BROKEN = [
     ("softphone.ui.window", "import sounddevice", "only engine imports sounddevice"),
     ("softphone.ui.window", "import keyring.errors", "only storage imports keyring"),
     ("softphone.engine.media", "import pylibsrtp", "only srtp imports pylibsrtp"),
-    ("softphone.__main__", "from softphone.cli import main", "__main__ imports only app, not cli"),
-    ("softphone.__main__", "import click", "__main__ imports only app, not click"),
+    ("softphone.__main__", "from softphone.cli import main", "__main__ imports only the composition roots, not cli"),
+    ("softphone.__main__", "import click", "__main__ imports only the composition roots, not click"),
     ("softphone.misc.things", "", "misc has no floor"),
 ]
 
