@@ -27,7 +27,7 @@ from softphone.engine.trace import Trace
 from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.connection import OnCall
-from softphone.lab.lab import LOOPBACK, Lab
+from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
 from softphone.storage.secrets import PasswordStore
@@ -80,9 +80,10 @@ class Application:
         port: int = 0,
         accounts: Mapping[str, str] | None = None,
         names: tuple[str, ...] = (),
+        digests: tuple[str, ...] = DIGESTS,
         on_call: OnCall | None = None,
     ) -> AsyncIterator[Lab]:
-        lab = Lab(host=host, port=port, accounts=accounts, names=names, on_call=on_call)
+        lab = Lab(host=host, port=port, accounts=accounts, names=names, digests=digests, on_call=on_call)
         await lab.start()
         try:
             yield lab

@@ -23,6 +23,7 @@ class LabCommand:
     host: str
     port: int
     names: tuple[str, ...]
+    digests: tuple[str, ...]
     accounts_file: Path | None
 
     async def run(self) -> Result:
@@ -30,7 +31,7 @@ class LabCommand:
         inbox.catch_interrupts()
         accounts = _accounts(self.accounts_file) if self.accounts_file is not None else None
         async with self.composition.lab(
-            host=self.host, port=self.port, accounts=accounts, names=self.names, on_call=inbox.put
+            host=self.host, port=self.port, accounts=accounts, names=self.names, digests=self.digests, on_call=inbox.put
         ) as lab:
             self._ready(lab)
             while not isinstance(call := await inbox.next(), Interrupted):

@@ -25,7 +25,8 @@ from softphone.cli.registering import INTERRUPTED, RegisterCommand
 from softphone.cli.selftest import SelftestCommand
 from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
-from softphone.lab.lab import LOOPBACK
+from softphone.lab.lab import DIGESTS, LOOPBACK
+from softphone.sip.authentication import ALGORITHMS
 from softphone.sound import AudioChoice, AudioKind
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
@@ -146,6 +147,9 @@ def demo(composition: Composition, /, seconds: float, **options: Any) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TLS port; 0 takes any that is free.")
 @click.option("--name", "names", multiple=True, help="A further name for the certificate (repeatable).")
 @click.option("--accounts-file", type=click.Path(path_type=Path), help="Accounts as lines of user:password.")
+@click.option(
+    "--digest", "digests", multiple=True, type=click.Choice(list(ALGORITHMS)), help="Offer this (repeatable)."
+)
 @click.pass_obj
 def lab(
     composition: Composition,
@@ -154,11 +158,12 @@ def lab(
     port: int,
     names: tuple[str, ...],
     accounts_file: Path | None,
+    digests: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Run the built-in lab: a registrar with echo, tone, busy and faulty services. Never expose it to a network."""
     output = _output(options)
-    _finish(output, LabCommand(composition, output, host, port, names, accounts_file).run())
+    _finish(output, LabCommand(composition, output, host, port, names, digests or DIGESTS, accounts_file).run())
 
 
 @cli.command(epilog="Example: softphone devices --json")

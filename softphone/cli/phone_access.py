@@ -17,7 +17,7 @@ from softphone.engine.link.place import LinkForm
 from softphone.engine.process.life import LifeTimes
 from softphone.engine.waiting import Inbox
 from softphone.lab.connection import OnCall
-from softphone.lab.lab import LOOPBACK, Lab
+from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.messages import AnyEvent, AudioDeviceView
 from softphone.policy.secret import Secret
 from softphone.sound import AudioChoice
@@ -65,6 +65,7 @@ class Composition(Protocol):
         port: int = 0,
         accounts: Mapping[str, str] | None = None,
         names: tuple[str, ...] = (),
+        digests: tuple[str, ...] = DIGESTS,
         on_call: OnCall | None = None,
     ) -> AbstractAsyncContextManager[Lab]:
         """The built-in lab inside this process, started; closed when left. Raises OperationFailed."""

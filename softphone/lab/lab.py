@@ -28,6 +28,7 @@ from softphone.policy.secret import Secret
 
 LOOPBACK = "127.0.0.1"
 USERS = ("alice", "bob", "carol")
+DIGESTS = ("SHA-256", "MD5")
 MAX_REMEMBERED = 1000  # calls
 WARNING = "This is a lab: its services speak without encryption to whoever asks. Do not expose it to a network."
 
@@ -42,12 +43,14 @@ class Lab:
         port: int = 0,
         accounts: Mapping[str, str] | None = None,
         names: tuple[str, ...] = (),
+        digests: tuple[str, ...] = DIGESTS,
         pace: float = 1.0,
         on_call: OnCall | None = None,
         token_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """`names` stand in the certificate besides `host` and those of loopback; `pace` scales the services' waits.
 
+        `digests` are offered in this order; some phones look at the first challenge only (baresip 1.0 knows MD5 alone).
         `on_call` hears of each call when it begins, is established and ends. Raises OperationFailed (USAGE) where an
         account is named like a service.
         """
@@ -61,6 +64,7 @@ class Lab:
         self.calls: list[LabCall] = []
         self.client_hellos: list[ClientHello] = []
         self._port, self._names, self._pace = port, names, pace
+        self._digests = digests
         self._on_call, self._token_bytes = on_call, token_bytes
         self._folder: Path | None = None
         self._listener: Listener | None = None
@@ -70,7 +74,9 @@ class Lab:
 
     async def start(self) -> None:
         """Raises OperationFailed where the address or port cannot be had."""
-        registrar = Registrar({user: Secret(text) for user, text in self.accounts.items()}, self._token_bytes)
+        registrar = Registrar(
+            {user: Secret(text) for user, text in self.accounts.items()}, self._token_bytes, self._digests
+        )
         self._folder = Path(tempfile.mkdtemp(prefix="softphone-lab-"))  # 0700
         self._media = SharedMedia(self._token_bytes)
         self._parts = LabParts(registrar, self._media, self._token_bytes, Background(), self._remember, self._pace)

@@ -47,10 +47,15 @@ class Binding:
 
 
 class Registrar:
-    def __init__(self, passwords: Mapping[str, Secret], token_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        passwords: Mapping[str, Secret],
+        token_bytes: Callable[[int], bytes],
+        digests: tuple[str, ...] = ("SHA-256", "MD5"),
+    ) -> None:
         self._passwords = dict(passwords)
         self._token_bytes = token_bytes
-        self._digest = DigestVerifier(REALM, token_bytes)
+        self._digest = DigestVerifier(REALM, token_bytes, digests)
         self._bindings: dict[str, list[Binding]] = {}
 
     def bindings(self, user: str, now: float) -> tuple[Binding, ...]:

@@ -21,7 +21,7 @@ from softphone.controller import Phone
 from softphone.engine import clock
 from softphone.engine.audio.wav import read_wav
 from softphone.engine.waiting import Inbox, Interrupted
-from softphone.lab.lab import LOOPBACK, Lab
+from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.lab.services import SENTENCE
 from softphone.messages import AnyEvent
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
@@ -91,8 +91,8 @@ def spoken(rate: int = 16_000) -> NDArray[np.int16]:
 
 
 @contextlib.asynccontextmanager
-async def lab_running(pace: float = 0.1) -> AsyncIterator[Lab]:
-    lab = Lab(pace=pace)
+async def lab_running(pace: float = 0.1, digests: tuple[str, ...] = DIGESTS) -> AsyncIterator[Lab]:
+    lab = Lab(pace=pace, digests=digests)
     await lab.start()
     try:
         yield lab
