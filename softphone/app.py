@@ -33,6 +33,7 @@ from softphone.sound import AudioChoice, Sound
 from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AudioSection, SettingsFile
 from softphone.ua.user_agent import UserAgent
+from softphone.window_process import WindowStart, open_window
 
 
 class Application:
@@ -142,6 +143,9 @@ class Application:
         finally:
             await core.close()
             sound.close()
+
+    def open_window(self, *, lab: bool, dial: str) -> int:
+        return open_window(WindowStart(lab, dial))
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         sound = Sound(AudioChoice(), AudioSection, notice=_unheard)

@@ -73,6 +73,10 @@ class Composition(Protocol):
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]: ...
 
+    def open_window(self, *, lab: bool, dial: str) -> int:
+        """The window's process until it is closed; its exit code."""
+        ...
+
     def run_engine(self, request: EngineRequest) -> int:
         """The engine's process until it ends; its exit code."""
         ...
