@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from softphone.cli.output import Output, Result
-from softphone.cli.phone_access import Composition, EngineKind, PhoneRequest, events_of
+from softphone.cli.phone_access import EngineKind, PhoneRequest, PhoneSource, events_of
 from softphone.cli.registering import INTERRUPTED, await_registration, time_out
 from softphone.controller import Phone
 from softphone.engine import clock
 from softphone.engine.waiting import Inbox, Interrupted, in_thread
 from softphone.errors import Failure, FailureKind, OperationFailed
-from softphone.messages import AnyEvent
+from softphone.messages import AnyEvent, Noticed
 from softphone.state import AppState, CallPhase, CallView, Encryption
 from softphone.ua import events as ua
 from softphone.ua.commands import (
@@ -58,12 +58,12 @@ def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict
         "setup_ms": round(setup_ms, 1) if setup_ms is not None else None,
         "duration_s": round(ended.duration_s, 2) if ended else None,
         "codec": call.codec or None,
-        "media": _MEDIA_WORD[call.security.encryption],
+        "media": _MEDIA_WORD[call.security.encryption] if call.established_at is not None else None,
         "srtp_suite": call.security.srtp_suite,
         "tls_version": flow.tls_version if flow else call.security.tls_version,
         "tls_cipher": flow.tls_cipher if flow else call.security.tls_cipher,
-        "rtp_sent": report.rtp_sent if report else None,
-        "rtp_received": report.rtp_received if report else None,
+        "rtp_sent": report.rtp_sent if report else 0 if ended else None,  # without a report no media ever ran
+        "rtp_received": report.rtp_received if report else 0 if ended else None,
         "lost": report.lost if report else None,
         "jitter_ms": report.jitter_ms if report else None,
         "rtt_ms": report.rtt_ms if report else None,
@@ -87,6 +87,7 @@ class CallFollower:
     seconds: float | None  # hang up so long after the call was established
     setup_timeout: float
     digits: str = ""
+    engine: EngineKind = EngineKind.OWN
     setup_ms: float | None = None
     refused: Failure | None = None
     _deadline: float | None = field(default=None)
@@ -102,6 +103,8 @@ class CallFollower:
                 case Interrupted():
                     self.refused = self.refused or INTERRUPTED
                     self._end()
+                case Noticed(failure=Failure(kind=FailureKind.ENGINE_FAILED) as failure):
+                    raise OperationFailed(failure)  # there is nobody left who could tell more
                 case _ if getattr(item, "call_id", None) != self.call_id:
                     continue
                 case ua.CallEnded(failure=failure):
@@ -169,13 +172,13 @@ class CallFollower:
         call = self.phone.state.call(self.call_id)
         assert call is not None
         result = Result(call_fields(self.phone.state, call, self.setup_ms), self.refused or failure)
-        result.fields = {"engine": EngineKind.OWN, **result.fields}
+        result.fields = {"engine": self.engine, **result.fields}
         return result
 
 
 @dataclass(slots=True)
 class CallCommand:
-    composition: Composition
+    composition: PhoneSource
     output: Output
     request: PhoneRequest
     target: str
@@ -192,15 +195,17 @@ class CallCommand:
                 except OperationFailed as error:
                     view = phone.state.account(account.name)
                     flow = view.flow if view is not None else None
-                    return Result(_no_call(self.target, flow), error.failure)
+                    return Result(_no_call(self.request.engine, self.target, flow), error.failure)
             call_id = secrets.token_hex(8)
             self.output.event("calling", target=self.target)
             phone.submit(Dial(call_id, self.target, account.name))
-            follower = CallFollower(phone, inbox, self.output, call_id, self.seconds, self.timeout, self.digits)
+            follower = CallFollower(
+                phone, inbox, self.output, call_id, self.seconds, self.timeout, self.digits, self.request.engine
+            )
             return await follower.follow()
 
 
-def _no_call(target: str, flow: Any) -> dict[str, Any]:
+def _no_call(engine: EngineKind, target: str, flow: Any) -> dict[str, Any]:
     """The result's fields for a call that was never sent."""
     names = (
         "status setup_ms duration_s codec media srtp_suite rtp_sent rtp_received lost jitter_ms rtt_ms mos "
@@ -208,12 +213,12 @@ def _no_call(target: str, flow: Any) -> dict[str, Any]:
     )
     fields: dict[str, Any] = dict.fromkeys(names.split())
     tls = {"tls_version": flow.tls_version if flow else None, "tls_cipher": flow.tls_cipher if flow else None}
-    return {"engine": EngineKind.OWN, "remote": target, **fields, **tls}
+    return {"engine": engine, "remote": target, **fields, **tls}
 
 
 @dataclass(slots=True)
 class AnswerCommand:
-    composition: Composition
+    composition: PhoneSource
     output: Output
     request: PhoneRequest
     calls: int | None  # end after so many
@@ -228,16 +233,18 @@ class AnswerCommand:
             try:
                 await await_registration(phone, inbox, account.name, self.timeout)
             except OperationFailed as error:
-                return [Result({"engine": EngineKind.OWN}, error.failure)]
+                return [Result({"engine": self.request.engine}, error.failure)]
             self.output.event("waiting", account=account.name)
             while self.calls is None or len(results) < self.calls:
                 item = await inbox.next()
                 if isinstance(item, Interrupted):
                     break
+                if isinstance(item, Noticed) and item.failure.kind is FailureKind.ENGINE_FAILED:
+                    raise OperationFailed(item.failure)
                 if isinstance(item, ua.CallRefused):
                     call = phone.state.call(item.call_id)
                     assert call is not None
-                    fields = {"engine": EngineKind.OWN, **call_fields(phone.state, call, None)}
+                    fields = {"engine": self.request.engine, **call_fields(phone.state, call, None)}
                     results.append(self._told(Result(fields, item.failure)))
                 if isinstance(item, ua.IncomingCall):
                     results.append(self._told(await self._take(phone, inbox, item)))
@@ -250,7 +257,9 @@ class AnswerCommand:
 
     async def _take(self, phone: Phone, inbox: Inbox[AnyEvent], call: ua.IncomingCall) -> Result:
         self.output.event("incoming", remote=call.remote.uri, display_name=call.remote.display_name)
-        follower = CallFollower(phone, inbox, self.output, call.call_id, self.seconds, self.timeout)
+        follower = CallFollower(
+            phone, inbox, self.output, call.call_id, self.seconds, self.timeout, engine=self.request.engine
+        )
         if self.decline is not None:
             phone.submit(Decline(call.call_id, self.decline))
         elif not call.needs_consent:

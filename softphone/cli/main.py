@@ -13,12 +13,13 @@ from typing import Any
 import click
 
 from softphone import __version__
+from softphone.cli.attached import phone_for
 from softphone.cli.calling import AnswerCommand, CallCommand
 from softphone.cli.demo import SECONDS, DemoCommand
 from softphone.cli.devices import DevicesCommand
 from softphone.cli.engine_command import engine
 from softphone.cli.lab_command import LabCommand
-from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, phone_request, with_options
+from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, with_options
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
 from softphone.cli.registering import INTERRUPTED, RegisterCommand
@@ -79,8 +80,9 @@ def register(composition: Composition, /, stay: bool, **options: Any) -> None:
     output = _output(options)
 
     async def command() -> Result:
-        request = replace(phone_request(options), audio=AudioChoice(AudioKind.NULL))
-        return await RegisterCommand(composition, output, request, options["timeout"], stay).run()
+        source, request = await phone_for(composition, options)
+        request = replace(request, audio=AudioChoice(AudioKind.NULL))
+        return await RegisterCommand(source, output, request, options["timeout"], stay).run()
 
     _finish(output, command())
 
@@ -96,8 +98,8 @@ def call(composition: Composition, /, uri: str, seconds: float | None, digits: s
     output = _output(options)
 
     async def command() -> Result:
-        request = phone_request(options)
-        return await CallCommand(composition, output, request, uri, seconds, options["timeout"], digits).run()
+        source, request = await phone_for(composition, options)
+        return await CallCommand(source, output, request, uri, seconds, options["timeout"], digits).run()
 
     _finish(output, command())
 
@@ -113,10 +115,13 @@ def answer(
 ) -> None:
     """Wait for calls and answer them; one result a call."""
     output = _output(options)
+
+    async def command() -> list[Result]:
+        source, request = await phone_for(composition, options)
+        return await AnswerCommand(source, output, request, calls, seconds, options["timeout"], decline).run()
+
     try:
-        request = phone_request(options)
-        command = AnswerCommand(composition, output, request, calls, seconds, options["timeout"], decline)
-        results = run(command.run())
+        results = run(command())
     except OperationFailed as error:
         results = [Result({}, error.failure)]
     if (len(results) == 1 and calls == 1) or any(not r.fields.get("remote") for r in results):

@@ -39,6 +39,15 @@ class PhoneRequest:
     client_key_password: Secret | None
     audio: AudioChoice
     trace: Path | None
+    engine: EngineKind = EngineKind.OWN
+
+
+class PhoneSource(Protocol):
+    """Where a command gets its phone from."""
+
+    def own_phone(self, request: PhoneRequest) -> AbstractAsyncContextManager[Phone]:
+        """An engine inside this process; ends calls and unregisters when left. Raises OperationFailed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +62,7 @@ class EngineRequest:
     log_level: str
 
 
-class Composition(Protocol):
-    def own_phone(self, request: PhoneRequest) -> AbstractAsyncContextManager[Phone]:
-        """An engine inside this process; ends calls and unregisters when left. Raises OperationFailed."""
-        ...
-
+class Composition(PhoneSource, Protocol):
     def lab(
         self,
         *,

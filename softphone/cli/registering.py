@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softphone.cli.output import Output, Result
-from softphone.cli.phone_access import Composition, EngineKind, PhoneRequest, events_of
+from softphone.cli.phone_access import PhoneRequest, PhoneSource, events_of
 from softphone.controller import Phone
 from softphone.engine import clock
 from softphone.engine.waiting import Inbox, Interrupted
 from softphone.errors import Failure, FailureKind, OperationFailed
-from softphone.messages import AnyEvent
+from softphone.messages import AnyEvent, Noticed
 from softphone.state import AccountView
 from softphone.ua.events import RegistrationChanged, RegistrationState
 
@@ -59,7 +59,7 @@ def _undecided(account: AccountView | None, seconds: float) -> Failure:
 
 @dataclass(slots=True)
 class RegisterCommand:
-    composition: Composition
+    composition: PhoneSource
     output: Output
     request: PhoneRequest
     timeout: float
@@ -67,7 +67,7 @@ class RegisterCommand:
 
     async def run(self) -> Result:
         account = self.request.settings.accounts[0]
-        result = Result({"engine": EngineKind.OWN, "status": None, "expires": None})
+        result = Result({"engine": self.request.engine, "status": None, "expires": None})
         began = clock.now()
         status: int | None = None
 
@@ -103,5 +103,6 @@ class RegisterCommand:
         )
 
     async def _stay(self, inbox: Inbox[AnyEvent]) -> None:
-        while not isinstance(await inbox.next(), Interrupted):
-            pass
+        while not isinstance(item := await inbox.next(), Interrupted):
+            if isinstance(item, Noticed) and item.failure.kind is FailureKind.ENGINE_FAILED:
+                raise OperationFailed(item.failure)

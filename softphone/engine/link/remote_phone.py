@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+from softphone.engine import clock
 from softphone.engine.link.codec import COMMANDS, EVENTS
 from softphone.engine.link.connection import LinkConnection, attach
 from softphone.engine.link.failures import LinkBroken, LinkRefused, engine_unreachable
@@ -18,8 +19,9 @@ from softphone.engine.link.frames import MAX_INWARD, frame
 from softphone.engine.link.greeting import FrontEndKind
 from softphone.engine.link.place import LinkPlace
 from softphone.errors import Failure, FailureKind, OperationFailed
-from softphone.messages import AnyCommand, AnyEvent
+from softphone.messages import AnyCommand, AnyEvent, Noticed
 from softphone.state import AppState, reduce
+from softphone.ua.events import CallEnded, EndedBy
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,16 @@ NOT_RUNNING = Failure(
     FailureKind.USAGE, "The phone is not running, so there is nothing to attach to.", "Start it, or leave out --attach."
 )
 
+ENGINE_LOST = Failure(
+    FailureKind.ENGINE_FAILED, "The running phone's engine ended meanwhile.", "Start the phone, then try again."
+)
+
 
 class RemotePhone(asyncio.Protocol):
-    """Implements the controller's `Phone`. `lost` is set when the engine is gone."""
+    """Implements the controller's `Phone`.
+
+    When the engine is gone, `lost` is set, and its calls are said to have ended; a Noticed (ENGINE_FAILED) comes last.
+    """
 
     def __init__(self, connection: LinkConnection) -> None:
         self._framer = connection.framer
@@ -65,11 +74,17 @@ class RemotePhone(asyncio.Protocol):
                 self._happened(envelope.value, envelope.at)
         except LinkBroken as error:
             log.warning("the link to the engine broke: %s", error)
-            self.close()
+            if self._transport is not None:
+                self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        if self.lost.is_set():
+            return
         self.lost.set()
+        for call in self._state.calls:
+            self._happened(CallEnded(call.id, EndedBy.LOCAL, failure=ENGINE_LOST, report=call.report), clock.now())
+        self._happened(Noticed(ENGINE_LOST), clock.now())
 
     def close(self) -> None:
         self.lost.set()

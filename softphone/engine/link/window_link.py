@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from softphone.engine.link.codec import Envelope
-from softphone.engine.link.failures import LinkBroken, LinkRefused
+from softphone.engine.link.failures import AnotherWindow, LinkBroken, LinkRefused
 from softphone.errors import Failure, OperationFailed
 from softphone.messages import AnyCommand, AnyEvent, EngineEnding, Quit
 from softphone.state import AppState, reduce
@@ -88,11 +88,17 @@ class Connection(Protocol):
 class WindowLink:
     """`connect` may block (it starts engines) and raises OperationFailed, LinkRefused or LinkBroken.
 
-    `wake()` is called from the reader thread, once whenever the queue was empty before.
+    `wake()` is called from the reader thread, once whenever the queue was empty before. `another_window()` is called
+    from it, and nothing after, when `connect` raises AnotherWindow: that window has come to the front, this one ends.
     """
 
-    def __init__(self, connect: Callable[[], Connection], wake: Callable[[], None]) -> None:
-        self._connect, self._wake = connect, wake
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        wake: Callable[[], None],
+        another_window: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._connect, self._wake, self._another_window = connect, wake, another_window
         self._items: deque[LinkItem] = deque()
         self._idle = True
         self._guard = threading.Lock()  # of `_items` with `_idle`; held for a few instructions only
@@ -160,6 +166,9 @@ class WindowLink:
             return self._connect()
         except (OperationFailed, LinkRefused) as error:
             self._put(EngineUnavailable(error.failure))
+        except AnotherWindow:
+            self._closing.set()
+            self._another_window()
         except LinkBroken as error:
             log.warning("an engine broke off while it was attached to: %s", error)
         self._closing.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])

@@ -106,7 +106,10 @@ def start_window(command: Sequence[str]) -> int:
 
 
 def _start(start: EngineStart, deadline: float) -> int | None:
-    """Its process id when it has said that it is ready; None if another engine was quicker. Raises OperationFailed if it ends instead."""
+    """Its process id when it has said that it is ready; None if another engine was quicker.
+
+    Raises OperationFailed if it ends instead.
+    """
     log = open_log(start.log)
     try:
         process = _spawn(start.command, subprocess.PIPE, log)
