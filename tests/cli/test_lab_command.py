@@ -52,8 +52,14 @@ def lab(home: Path, *arguments: str) -> Iterator[RunningLab]:
         assert ready["event"] == "ready"
         yield RunningLab(process, ready, home)
     finally:
-        process.kill()
-        process.communicate(timeout=PATIENCE)
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
 
 
 def test_the_first_line_is_ready_and_phones_of_other_processes_work_with_it(tmp_path: Path) -> None:
@@ -95,6 +101,7 @@ def test_accounts_come_from_a_file(tmp_path: Path) -> None:
     with lab(tmp_path, "--accounts-file", str(accounts), "--digest", "SHA-512-256") as running:
         assert running.ready["accounts"] == {"dora": "pass:word"}
         assert running.call("register", user="dora")[0] == 0
+    assert not Path(running.ready["ca"]).parent.exists()  # ended by SIGTERM, it tidies up too
 
 
 @pytest.mark.parametrize("content", ["", "nobody\n", ":secret\n", "echo:taken\n"])
