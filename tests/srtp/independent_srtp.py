@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -49,9 +50,16 @@ def gcm_rtcp(key: bytes, salt: bytes, packet: bytes, index: int) -> bytes:
     return packet[:8] + AESGCM(key).encrypt(iv, packet[8:], packet[:8] + word) + word
 
 
+def _opened(key: bytes, iv: bytes, header: bytes, sealed: bytes, associated: bytes) -> bytes | None:
+    try:
+        return header + AESGCM(key).decrypt(iv, sealed, associated)
+    except InvalidTag:
+        return None
+
+
 @dataclass
 class IndependentSrtp:
-    """Protects packets of one master key; the roll-over counter and the SRTCP index are given."""
+    """Protects and opens packets of one master key; the roll-over counter and the SRTCP index are given."""
 
     suite: CryptoSuite
     material: bytes
@@ -99,6 +107,42 @@ class IndependentSrtp:
             return packet + AESGCM(encryption).encrypt(iv, b"", packet + word) + word
         tag = hmac.new(authentication, packet + word, hashlib.sha1).digest()
         return packet + word + tag[: self.suite.srtcp_tag_length]
+
+    def open_rtp(self, packet: bytes, roc: int = 0) -> bytes | None:
+        """The RTP packet with a header of 12 octets inside, None if it does not authenticate."""
+        encryption, authentication, salt = self._keys(SRTP_LABELS)
+        header, ssrc = packet[:12], packet[8:12]
+        sequence_number = int.from_bytes(packet[2:4], "big")
+        if len(packet) < 12 + self.suite.srtp_tag_length:
+            return None
+        if self._aead:
+            iv = xor(b"\0\0" + ssrc + roc.to_bytes(4, "big") + packet[2:4], salt)
+            return _opened(encryption, iv, header, packet[12:], header)
+        protected, tag = packet[: -self.suite.srtp_tag_length], packet[-self.suite.srtp_tag_length :]
+        expected = hmac.new(authentication, protected + roc.to_bytes(4, "big"), hashlib.sha1).digest()
+        if expected[: len(tag)] != tag:
+            return None
+        payload = protected[12:]
+        return header + xor(payload, self._stream(encryption, salt, ssrc, roc << 16 | sequence_number, len(payload)))
+
+    def open_rtcp(self, packet: bytes) -> bytes | None:
+        """The RTCP packet inside, None if it does not authenticate or is not encrypted."""
+        encryption, authentication, salt = self._keys(SRTCP_LABELS)
+        tag_length = self.suite.srtcp_tag_length
+        if len(packet) < 8 + 4 + tag_length:
+            return None
+        header, ssrc = packet[:8], packet[4:8]
+        word = packet[-4:] if self._aead else packet[-tag_length - 4 : -tag_length]
+        index = int.from_bytes(word, "big") & 0x7FFFFFFF
+        if not word[0] & 0x80:
+            return None
+        if self._aead:
+            iv = xor(b"\0\0" + ssrc + b"\0\0" + index.to_bytes(4, "big"), salt)
+            return _opened(encryption, iv, header, packet[8:-4], header + word)
+        if hmac.new(authentication, packet[:-tag_length], hashlib.sha1).digest()[:tag_length] != packet[-tag_length:]:
+            return None
+        body = packet[8 : -tag_length - 4]
+        return header + xor(body, self._stream(encryption, salt, ssrc, index, len(body)))
 
     @staticmethod
     def _stream(key: bytes, salt: bytes, ssrc: bytes, index: int, length: int) -> bytes:
