@@ -34,6 +34,7 @@ from softphone.state import AppState, CallView
 from softphone.storage.settings import AccountSettings, MediaSection, Settings, TlsSection
 from softphone.ua import events as ua
 from softphone.ua.commands import (
+    AgreeToUnencrypted,
     Answer,
     AnswerUnencrypted,
     Decline,
@@ -129,6 +130,10 @@ class PhoneUnderTest:
 
     def answer_unencrypted(self, call_id: str) -> None:
         self._submit(AnswerUnencrypted(call_id))
+
+    def agree(self, call_id: str) -> None:
+        """Go on without encryption."""
+        self._submit(AgreeToUnencrypted(call_id))
 
     def decline(self, call_id: str, status: int = 603) -> None:
         self._submit(Decline(call_id, status))

@@ -7,6 +7,7 @@ Quirks of pyVoIP 1.6.8 met here:
 - UDP only; digest MD5; one second passes between INVITE and its ringing callback; it does not send 100.
 - As a caller it cannot complete a call through a proxy: its ACK has a new To tag, no Route, and the request-URI of
   the INVITE. `dial` serves to see its clear offer refused.
+- It copies no Record-Route into its answers: the caller's ACK and BYE come without Route, and Kamailio takes them so.
 - It understands a challenge by 401 only, not by 407, and ignores 4xx answers to its INVITE.
 - Audio is 8 bits, unsigned; the hearing side yields silence (0x80) when nothing came.
 """
