@@ -56,11 +56,13 @@ class MainWindow(QMainWindow):
         places: QSettings,
         *,
         hint: str = "",
+        account_comes: bool = False,
     ) -> None:
         super().__init__()
         self._submit, self._clock, self._places = submit, clock, places
         self._state: AppState | None = None
         self._leaving = False
+        self._account_comes = account_comes  # so that nobody is asked to sign in meanwhile
         self._style = ""
         self.setWindowTitle(self.tr("Softphone"))
         self.setAccessibleName(self.tr("Softphone"))
@@ -154,10 +156,10 @@ class MainWindow(QMainWindow):
         self.sign_in.render_state(state)
         self._render_sign_out(state)
         self._notice(state, before)
-        if not state.accounts and self.pages.currentWidget() is not self.sign_in:
-            self.show_sign_in("")
-        elif state.accounts and before is None:
+        if state.accounts and (before is None or not before.accounts) and not self.sign_in.busy:
             self.show_phone()
+        elif not state.accounts and self.pages.currentWidget() is not self.sign_in and not self._account_comes:
+            self.show_sign_in("")
         self._call_attention(state, before)
 
     def _arrange(self) -> None:

@@ -43,7 +43,11 @@ class WindowProcess(QObject):
                 "The built-in lab on this computer. Call “echo” to hear yourself, “hold”, “busy” or “clear”."
             )
         self.window = MainWindow(
-            self.link.submit, clock.now, QSettings(str(places), QSettings.Format.IniFormat), hint=hint
+            self.link.submit,
+            clock.now,
+            QSettings(str(places), QSettings.Format.IniFormat),
+            hint=hint,
+            account_comes=lab is not None,
         )
         self._another_window.connect(application.quit)  # that window has come to the front: this one is not needed
         self.window.quit_requested.connect(self._quit)

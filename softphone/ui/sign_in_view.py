@@ -124,6 +124,11 @@ class SignInView(QScrollArea):
         line.returnPressed.connect(self._sign_in)
         return line
 
+    @property
+    def busy(self) -> bool:
+        """Whether a registration that was asked for here is still followed."""
+        return self._following
+
     def begin(self, account: AccountView | None, state: AppState) -> None:
         """An empty form, or that of an account whose password, server or trust is to be given again."""
         self._state, self._following = state, False
