@@ -46,6 +46,20 @@ def nobody_answered(seconds: float) -> Failure:
     )
 
 
+def nothing_authenticated(call: CallView) -> Failure | None:
+    """An encrypted call in which packets came and not one had the right key was no call, whoever hung up."""
+    report = call.report
+    if report is None or report.rtp_received or not report.auth_failures:
+        return None
+    return Failure(
+        FailureKind.MEDIA_LOST,
+        f"Of what the other side sent nothing could be authenticated ({report.auth_failures} packets), so nothing was "
+        "played.",
+        "It encrypts with another key than it announced, or something on the way changes the packets: check the SRTP "
+        "settings of the PBX and of what lies between.",
+    )
+
+
 def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict[str, Any]:
     """The result object of one call; what is not known is None."""
     account = state.account(call.account_id)
@@ -171,7 +185,8 @@ class CallFollower:
     def _result(self, failure: Failure | None) -> Result:
         call = self.phone.state.call(self.call_id)
         assert call is not None
-        result = Result(call_fields(self.phone.state, call, self.setup_ms), self.refused or failure)
+        failure = self.refused or failure or nothing_authenticated(call)
+        result = Result(call_fields(self.phone.state, call, self.setup_ms), failure)
         result.fields = {"engine": self.engine, **result.fields}
         return result
 

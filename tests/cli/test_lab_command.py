@@ -83,6 +83,10 @@ def test_the_first_line_is_ready_and_phones_of_other_processes_work_with_it(tmp_
         assert "without encryption" in result["reason"]
         assert "PBX" in result["remedy"]
 
+        code, result = running.call("call", "wrong-key", "--seconds", "1", "--audio", "null")
+        assert (code, result["ok"], result["rtp_received"], result["media"]) == (1, False, 0, None)
+        assert "authenticated" in result["reason"]
+
         code, result = running.call("call", "busy", "--audio", "null")
         assert (code, result["status"]) == (1, 486)
 
