@@ -1,4 +1,4 @@
-"""Prints the state machines of `softphone.sip` as Mermaid diagrams, drawn from the tables that run.
+"""Prints the state machines of `softphone.sip` and `softphone.ua` as Mermaid diagrams, drawn from the tables that run.
 
     python packaging/draw_state_machines.py > docs/state-machines.md
 
@@ -15,8 +15,21 @@ from typing import Any
 from softphone.sip.dialog import DIALOG
 from softphone.sip.state_table import StateTable
 from softphone.sip.transaction_tables import CANCELLATION, TRANSACTION_TABLES, BackOff, Start, StartAtT2, Stop
+from softphone.ua.call_table import CALL_TABLE, CallState
+from softphone.ua.flow_keeper import FLOW_TABLE
+from softphone.ua.registration import REGISTRATION_TABLE
+from softphone.ua.session_change import CHANGE_TABLE
 
-TABLES: tuple[StateTable[Any, Any, Any], ...] = (*TRANSACTION_TABLES, CANCELLATION, DIALOG)
+TABLES: tuple[StateTable[Any, Any, Any], ...] = (
+    *TRANSACTION_TABLES,
+    CANCELLATION,
+    DIALOG,
+    FLOW_TABLE,
+    REGISTRATION_TABLE,
+    CALL_TABLE,
+    CHANGE_TABLE,
+)
+ALSO_BEGINS: dict[str, Enum] = {CALL_TABLE.name: CallState.RINGING}  # an incoming call
 
 INTRODUCTION = """\
 # State machines
@@ -65,6 +78,8 @@ def diagram(table: StateTable[Any, Any, Any]) -> str:
     lines = [f"## {table.name[0].upper()}{table.name[1:]}", "", f"{table.source}.", "", "```mermaid", "stateDiagram-v2"]
     entry = label("", table.entry)
     lines.append(f"    [*] --> {state_name(table.initial)}" + (f": {entry}" if entry else ""))
+    if table.name in ALSO_BEGINS:
+        lines.append(f"    [*] --> {state_name(ALSO_BEGINS[table.name])}")
     for (state, given), (following, actions) in table.rows.items():
         lines.append(f"    {state_name(state)} --> {state_name(following)}: {label(words(given.name), actions)}")
     sources = {state for state, _ in table.rows}

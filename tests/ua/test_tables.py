@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,3 +64,11 @@ def test_no_state_but_the_last_is_without_a_way_out(table: StateTable[Any, Any, 
         state for state in table.states if not any(s is state and to is not s for (s, _), (to, _) in table.rows.items())
     }
     assert {state.name for state in stuck} <= {"TERMINATED", "CLOSED"}
+
+
+@every_table
+def test_every_row_is_an_arrow_on_the_page_of_state_machines(table: StateTable[Any, Any, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "state-machines.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {table.name[0].upper()}{table.name[1:]}\n")[2].partition("\n## ")[0]
+    arrows = [line for line in section.splitlines() if " --> " in line and "[*]" not in line]
+    assert len(arrows) == len(table.rows)
