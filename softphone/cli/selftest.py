@@ -135,9 +135,10 @@ class SelftestCommand:
 
 @contextlib.contextmanager
 def _own_world(folder: Path) -> Iterator[Profile]:
-    """Children find the profile and the screen in the environment: never the user's."""
+    """Children find the profile in the environment, never the user's; and no screen unless one is named there."""
     before = dict(os.environ)
-    os.environ |= {"SOFTPHONE_PROFILE": str(folder), "QT_QPA_PLATFORM": "offscreen"}
+    os.environ["SOFTPHONE_PROFILE"] = str(folder)
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     try:
         yield user_profile()
     finally:
