@@ -97,6 +97,7 @@ class Joined:
         self.peer = Side(UserAgent(seeded(seed + 1), self.rules), PEER, 30000)
         self.deliver: Callable[[bool, bytes], bytes | None] = lambda from_phone, data: data
         self.reachable = True
+        self._late: list[tuple[float, Side, bytes]] = []  # kept back: when, from whom, what
         self._ports = itertools.count(0, 2)
         self.account = Account(
             "a",
@@ -137,9 +138,11 @@ class Joined:
         end = self.now + seconds
         while True:
             times = [t for side in (self.phone, self.peer) if (t := side.agent.next_timer()) is not None]
+            times += [time for time, _, _ in self._late]
             if not times or min(times) > end:
                 break
             self.now = max(self.now, min(times))
+            self._deliver_late()
             for side in (self.phone, self.peer):
                 deadline = side.agent.next_timer()
                 if deadline is not None and deadline <= self.now:
@@ -193,6 +196,21 @@ class Joined:
             return
         side.sent.append(data)
         changed = self.deliver(side is self.phone, data)
+        if changed is not None:
+            self._arrive(side, changed)
+
+    def keep_back(self, from_phone: bool, data: bytes, seconds: float) -> None:
+        """For `deliver`: it arrives later, behind what is sent meanwhile."""
+        self._late.append((self.now + seconds, self.phone if from_phone else self.peer, data))
+
+    def _deliver_late(self) -> None:
+        due = [entry for entry in self._late if entry[0] <= self.now]
+        self._late = [entry for entry in self._late if entry[0] > self.now]
+        for _, side, data in due:
+            self._arrive(side, data)
+        self.settle()
+
+    def _arrive(self, side: Side, data: bytes) -> None:
         other = self.other(side)
-        if changed is not None and other.flow_id is not None:
-            other.agent.handle(BytesReceived(other.flow_id, changed), self.now)
+        if other.flow_id is not None:
+            other.agent.handle(BytesReceived(other.flow_id, data), self.now)
