@@ -13,6 +13,7 @@ from softphone.errors import LocalProtocolError, RemoteProtocolError
 VERSION = 2
 HEADER_LENGTH = 12
 MAX_CSRCS = 15  # RFC 3550 §5.1: CC is four bits
+_STUN_MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 _FIXED = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 
@@ -106,6 +107,11 @@ def _padding_length(data: bytes, start: int) -> int:
     if not 1 <= length <= len(data) - start:
         raise RemoteProtocolError("RTP padding longer than the packet")
     return length
+
+
+def is_stun(data: bytes) -> bool:
+    """Whether a datagram is STUN (RFC 5389 §6, RFC 7983 §7): phones send it to keep a NAT open, and it is no media."""
+    return len(data) >= 20 and data[0] <= 3 and data[4:8] == _STUN_MAGIC_COOKIE
 
 
 def is_rtcp(data: bytes) -> bool:

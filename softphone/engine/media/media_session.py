@@ -19,7 +19,7 @@ from softphone.engine.media.receiver import Receiver
 from softphone.engine.media.sockets import Address, MediaSockets, is_literal
 from softphone.engine.media.transmitter import Tamper, TokenBytes, Transmitter
 from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed, RemoteProtocolError
-from softphone.rtp.packet import is_rtcp
+from softphone.rtp.packet import is_rtcp, is_stun
 from softphone.rtp.rtcp import ntp_timestamp
 from softphone.rtp.session_report import SessionReport
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
@@ -206,6 +206,8 @@ class _Running:
             self._post(MediaReported(self._media_id, self.report()))
 
     def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
+        if is_stun(data):
+            return  # no media, so no failure to authenticate either
         if on_rtcp or is_rtcp(data):
             self._receive_rtcp(data, source, now, on_rtcp)
         else:

@@ -92,6 +92,21 @@ def test_plain_rtp_thrown_at_an_encrypted_session_is_counted_and_not_played() ->
         assert np.abs(b.heard()).max() < 50  # A's encoded silence
 
 
+def test_stun_on_the_media_ports_is_no_failure_to_authenticate() -> None:
+    """linphone keeps a NAT open so (RFC 5389 §6): a Binding request without attributes."""
+    with pair() as both:
+        both.start(NullEndpoint(), NullEndpoint(), crossed_keys())
+        both.advance(0.5)
+        stun = bytes.fromhex("000100002112a4423cf101578d21efa14fc31cfd")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for port in (both.b.sockets.rtp_port, both.b.sockets.rtcp_port):
+                sender.sendto(stun, ("127.0.0.1", port))
+                sender.sendto(stun[:4] + b"else" + stun[8:], ("127.0.0.1", port))
+        both.advance(0.1)
+        report = both.b.session.report()
+        assert (report.auth_failures, report.plain_rtp_seen) == (2, 0)
+
+
 def test_a_replayed_packet_is_counted_and_not_taken_again() -> None:
     with pair() as both:
         both.start(ToneEndpoint(), NullEndpoint())
