@@ -56,12 +56,13 @@ class Linphone:
         environment: Mapping[str, str] | None = None,
         root: Path | None = None,
         register: bool = True,
+        most_calls: int = MOST_CALLS,
     ) -> None:
         """Start it.
 
         `suites`: SDES suites in order of preference (RFC 4568 names; empty: linphone's own four).
         `audio`: "none" (no sound card) or "pulse:SOURCE,SINK" (names in the PulseAudio that `environment` points to).
-        `root`: another trusted authority than the server's.
+        `root`: another trusted authority than the server's. `most_calls`: one more is answered 486.
         """
         require("linphone-daemon")
         self.name = name
@@ -85,6 +86,7 @@ class Linphone:
             "USER": user,
             "PASSWORD": password,
             "AUTO_ANSWER": int(answermode == "auto"),
+            "MOST_CALLS": most_calls,
         }
         text = TEMPLATE.read_text()
         for word, value in words.items():
