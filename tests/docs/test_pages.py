@@ -25,9 +25,10 @@ def broken_links(page: Path, text: str) -> list[str]:
             continue
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
-        inside = target.is_relative_to(ROOT) and target.exists()
-        text_there = text if target == page else target.read_text(encoding="utf-8") if target.suffix == ".md" else ""
-        if not inside or (anchor and anchor not in pages.anchors(text_there)):
+        found = target.is_relative_to(ROOT) and target.exists()
+        if found and anchor:
+            found = anchor in pages.anchors(text if target == page else target.read_text(encoding="utf-8"))
+        if not found:
             broken.append(link)
     return broken
 
