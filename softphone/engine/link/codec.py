@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
+import re
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ NOT_FROM_OUTSIDE = frozenset({AddAccount, RemoveAccount, Shutdown, EndOrphan})
 
 Inward: TypeAlias = AnyCommand | Hello
 Outward: TypeAlias = AnyEvent | Welcome | Refused
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class SecretOutward(LocalProtocolError):
@@ -107,9 +111,7 @@ class Codec:
 
 def _printable(text: str) -> str:
     """Octets of a peer that were not UTF-8 are lone surrogates inside; JSON has no place for them."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def members(union: Any) -> tuple[type[Any], ...]:

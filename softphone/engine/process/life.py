@@ -62,8 +62,8 @@ class EngineLife:
             self._unseen_until = now + self._times.call_alone  # should the calls not end
             acts.append(LifeAct.END_CALLS)
         if self._idle_until is not None and now >= self._idle_until:
-            self._idle_until = None
-            acts.append(LifeAct.END_ENGINE)
+            self._idle_until = now + self._times.idle  # should the engine not end
+            return [LifeAct.END_ENGINE]
         return acts + self._judge(now)
 
     def _count(self, kind: FrontEndKind, change: int) -> None:
@@ -92,7 +92,7 @@ class EngineLife:
         while self._started and now - self._started[0] >= 60:
             self._started.popleft()
         if len(self._started) >= self._times.windows_per_minute:
-            self._next_window = self._started[0] + 60
+            self._next_window = self._started[0] + 60 if self._started else None
             return []
         self._started.append(now)
         self._next_window = now + self._times.window_patience
