@@ -221,8 +221,8 @@ class MainWindow(QMainWindow):
 
     def show_phone(self) -> None:
         if self._state is not None and not self._state.accounts:
-            return
-        if self.pages.currentWidget() is not self.phone:
+            self.pages.setCurrentWidget(self.sign_in)
+        elif self.pages.currentWidget() is not self.phone:
             self.pages.setCurrentWidget(self.phone)
             self.dial_view.address.setFocus()
 

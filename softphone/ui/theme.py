@@ -58,9 +58,8 @@ def theme_of(palette: QPalette) -> Theme:
 
 def _mixed(one: QColor, other: QColor, part: float) -> QColor:
     """`part` of the one, the rest of the other."""
-    return QColor.fromRgbF(
-        *(a * part + b * (1 - part) for a, b in zip(one.getRgbF()[:3], other.getRgbF()[:3], strict=True))  # type: ignore[index]
-    )
+    pairs = ((one.redF(), other.redF()), (one.greenF(), other.greenF()), (one.blueF(), other.blueF()))
+    return QColor.fromRgbF(*(a * part + b * (1 - part) for a, b in pairs))
 
 
 # Widgets name their part with the property `part`; nothing else is styled, so that the platform's look stays.

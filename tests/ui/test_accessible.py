@@ -1,0 +1,202 @@
+"""Every control has a name that a screen reader can say, keys reach every control, and changes are announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QWidget,
+)
+
+from softphone.messages import MediaSettings, SettingsChanged, SettingsView
+from softphone.policy.media import ConnectionProfile, MediaEncryption
+from softphone.state import AppState
+from softphone.ua import events as ua
+from softphone.ua.events import RegistrationState
+from softphone.ui.main_window import MainWindow
+from softphone.ui.symbols import SymbolLabel
+from tests.ui.hands import focused, key
+from tests.ui.states import (
+    CANNOT_ENCRYPT,
+    READY,
+    SELF_SIGNED,
+    account,
+    active,
+    after,
+    dialing,
+    ended,
+    incoming,
+)
+
+CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QAbstractItemView)
+
+
+def spoken_name(widget: QWidget) -> str:
+    interface = QAccessible.queryAccessibleInterface(widget)
+    assert interface is not None
+    return str(interface.text(QAccessible.Text.Name))
+
+
+def everything(window: MainWindow) -> None:
+    window.render_state(ended(active(), failure=CANNOT_ENCRYPT))
+
+
+def signing_in(window: MainWindow) -> None:
+    window.render_state(AppState())
+    window.sign_in.more.setChecked(True)
+
+
+def self_signed(window: MainWindow) -> None:
+    window.render_state(account(RegistrationState.FAILED, SELF_SIGNED))
+    window.show_sign_in("alice@example.org")
+
+
+def optional(window: MainWindow) -> None:
+    media = MediaSettings(MediaEncryption.OPTIONAL, ConnectionProfile.VPN)
+    window.render_state(after(READY, SettingsChanged(SettingsView(media=media))))
+    window.show_settings()
+
+
+def with_keypad(window: MainWindow) -> None:
+    window.render_state(active())
+    card = window.calls.cards["c1"]
+    card.keypad.click()  # type: ignore[union-attr]
+
+
+def show(state: AppState, before: AppState = READY) -> Callable[[MainWindow], None]:
+    def render(window: MainWindow) -> None:
+        window.render_state(before)
+        window.render_state(state)
+
+    return render
+
+
+SCENES: dict[str, Callable[[MainWindow], None]] = {
+    "ready": show(READY),
+    "recent calls": everything,
+    "signing in": signing_in,
+    "self-signed": self_signed,
+    "registration failed": show(account(RegistrationState.FAILED, SELF_SIGNED)),
+    "settings": optional,
+    "incoming": show(incoming()),
+    "incoming in clear": show(incoming(unencrypted="The caller offers no encryption.")),
+    "active": show(active()),
+    "keypad": with_keypad,
+    "consent": show(after(dialing(), ua.ConsentRequested("c1", "No encryption."))),
+    "diverted": show(after(dialing(), ua.RedirectOffered("c1", "sip:carol@example.net"))),
+    "failed call": show(ended(dialing(), failure=CANNOT_ENCRYPT), dialing()),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_control_has_a_spoken_name(window: MainWindow, scene: str) -> None:
+    SCENES[scene](window)
+    controls = [
+        widget
+        for widget in window.findChildren(QWidget)
+        if isinstance(widget, CONTROLS) and widget.isVisibleTo(window) and not _within_a_control(widget)
+    ]
+
+    assert len(controls) >= 3
+    assert [f"{type(w).__name__} {w.objectName()}" for w in controls if not spoken_name(w).strip()] == []
+
+
+def _within_a_control(widget: QWidget) -> bool:
+    """Parts of a combo box or a line edit (its clear button) belong to it."""
+    parent = widget.parentWidget()
+    return isinstance(parent, QLineEdit | QComboBox) or (parent is not None and _within_a_control(parent))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_label_says_what_it_shows(window: MainWindow, scene: str) -> None:
+    SCENES[scene](window)
+
+    for label in window.findChildren(QLabel):
+        if label.isVisibleTo(window) and not isinstance(label, SymbolLabel):
+            assert label.accessibleName() == "", "a fixed name would hide the text that changes"
+            assert spoken_name(label).replace("&", "") == label.text().replace("&", "")
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_tab_reaches_every_control_that_is_shown(window: MainWindow, scene: str) -> None:
+    SCENES[scene](window)
+    wanted = {
+        widget
+        for widget in window.findChildren(QWidget)
+        if isinstance(widget, CONTROLS)
+        and widget.isVisible()
+        and widget.isEnabled()
+        and not _within_a_control(widget)
+        and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+    }
+    reached: set[QWidget] = set()
+    for _ in range(len(window.findChildren(QWidget))):
+        reached.add(focused(window))
+        key(focused(window), Qt.Key.Key_Tab)
+
+    # Of radio buttons that exclude each other, Tab reaches one and the arrow keys the others.
+    assert [spoken_name(widget) for widget in wanted - reached if not _in_a_group(widget)] == []
+    for button in window.findChildren(QAbstractButton):
+        if button.isVisible() and button.isEnabled() and not _within_a_control(button) and not _in_a_group(button):
+            assert button.focusPolicy() & Qt.FocusPolicy.TabFocus, spoken_name(button)
+
+
+def _in_a_group(widget: QWidget) -> bool:
+    return isinstance(widget, QAbstractButton) and widget.group() is not None
+
+
+@pytest.fixture
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said to screen readers."""
+    said: list[str] = []
+
+    def listen(event: QAccessibleAnnouncementEvent) -> None:
+        said.append(event.message())
+
+    monkeypatch.setattr(QAccessible, "updateAccessibility", staticmethod(listen))
+    return said
+
+
+def test_an_incoming_call_is_announced_with_its_lock(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(READY)
+    announced.clear()
+    window.render_state(incoming(unencrypted="The caller offers no encryption."))
+
+    assert announced == ["Incoming call from Bob Sanders, bob@example.org. Not encrypted."]
+
+
+def test_the_states_of_a_call_are_announced_and_its_numbers_are_not(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(READY)
+    announced.clear()
+    window.render_state(dialing())
+    window.render_state(active())
+    window.render_state(active())
+    window.render_state(ended(active(), failure=CANNOT_ENCRYPT))
+
+    assert announced[0] == "Bob Sanders: Calling …. Encryption is not agreed yet"
+    assert announced[1] == "Bob Sanders: In call. Encrypted to your server"
+    assert announced[2].startswith("Bob Sanders: Call ended after 01:02.")
+    assert CANNOT_ENCRYPT.reason in announced[2]
+    assert len(announced) == 3
+
+
+def test_a_failed_registration_is_announced_with_reason_and_remedy(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(READY)
+    window.render_state(account(RegistrationState.FAILED, SELF_SIGNED))
+
+    assert SELF_SIGNED.reason in announced[-1]
+    assert SELF_SIGNED.remedy in announced[-1]
+
+
+def test_a_lost_engine_is_announced(window: MainWindow, announced: list[str]) -> None:
+    window.engine_lost("gone")
+
+    assert announced == ["The call engine stopped and is being restarted."]
