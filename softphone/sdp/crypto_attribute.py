@@ -149,7 +149,12 @@ def _inline_key(part: str) -> InlineKey:
 
 
 def _decode(encoded: str) -> bytes:
-    """Strict base64 of RFC 4648 §4: padding present, no stray characters, unused bits zero."""
+    """Strict base64 of RFC 4648 §4: no stray characters, unused bits zero, padding whole or left out altogether.
+
+    rtpengine leaves it out unless it is told otherwise; only the keys of the GCM suites have a length that needs it.
+    """
+    if not encoded.endswith("="):
+        encoded += "=" * (-len(encoded) % 4)
     if not _BASE64.fullmatch(encoded):
         raise RemoteProtocolError("a crypto line's key is not base64")
     try:

@@ -62,6 +62,19 @@ def test_a_key_is_usable_only_with_the_exact_length_of_its_suite(suite: object) 
         assert (attribute.unusable_reason() is None) == (length == exact.material_length), length
 
 
+@pytest.mark.parametrize("suite", ["AEAD_AES_128_GCM", "AEAD_AES_256_GCM"])
+def test_a_key_whose_padding_was_left_out_is_the_same_key(suite: str) -> None:
+    """As rtpengine 10.5 sends them; some of the padding is an error."""
+    padded = base64.b64encode(bytes(range(CRYPTO_SUITES[suite].material_length))).decode()
+    bare = padded.rstrip("=")
+    attribute = parse_crypto_attribute(line(suite=suite, key=bare))
+    assert attribute.unusable_reason() is None
+    assert attribute.keys == parse_crypto_attribute(line(suite=suite, key=padded)).keys
+    if padded.endswith("=="):
+        with pytest.raises(RemoteProtocolError):
+            parse_crypto_attribute(line(suite=suite, key=bare + "="))
+
+
 def test_the_lengths_are_those_of_the_rfcs() -> None:
     lengths = {name: suite.material_length for name, suite in CRYPTO_SUITES.items()}
     assert lengths == {
