@@ -93,7 +93,7 @@ def test_the_first_line_is_ready_and_phones_of_other_processes_work_with_it(tmp_
         code, rest = running.interrupt()
         lines = json_lines(rest)
         assert code == 0
-        assert (lines[-1]["ok"], lines[-1]["calls"]) == (True, 3)
+        assert (lines[-1]["ok"], lines[-1]["calls"]) == (True, 4)
         echo = next(line for line in lines if line.get("service") == "echo" and line["ended"])
         assert (echo["encrypted"], echo["plain_rtp_seen"]) == (True, 0)
         assert not ca.parent.exists()
