@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from softphone.errors import Failure, FailureKind
+from softphone.errors import Failure, FailureKind, RemoteProtocolError
 from softphone.policy.media import MediaPolicy
 from softphone.policy.secret import Secret
 from softphone.sdp.negotiated import NegotiatedMedia
@@ -69,6 +69,7 @@ class Stage:
         self.reachable = True
         self.opens_media = True
         self.reports = True
+        self.hostile = False  # the test sends what is malformed
         self.sent: list[Message] = []
         self.raw: list[bytes] = []
         self.actions: list[Action] = []
@@ -252,6 +253,14 @@ class Stage:
             body=body,
         )
 
+    def _read(self, data: bytes) -> None:
+        try:
+            self.sent.append(parse_message(data))
+        except RemoteProtocolError:
+            # An answer to what is malformed copies it as it came (RFC 4475 §3.3.1); nothing else is unreadable.
+            assert self.hostile
+            assert data.startswith((b"SIP/2.0 4", b"SIP/2.0 5"))
+
     # The world
 
     def _settle(self) -> None:
@@ -276,7 +285,7 @@ class Stage:
                 assert flow_id == self.flow_id, "sent on a flow that is not open"
                 self.raw.append(data)
                 if data.strip():
-                    self.sent.append(parse_message(data))
+                    self._read(data)
             case CloseFlow(flow_id=flow_id):
                 if flow_id == self.flow_id:
                     self.flow_id = ""
