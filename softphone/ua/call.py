@@ -41,7 +41,7 @@ from softphone.ua.invite_client import Fork, InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
 from softphone.ua.outcomes import flow_lost, no_answer, refused_answer, unencrypted
-from softphone.ua.responses import reason_value, sdp_of
+from softphone.ua.responses import expiry, reason_value, sdp_of
 from softphone.ua.session_change import SessionChange
 
 CONSENT_WITHIN = 60.0  # s the person has to agree to a clear call before it is ended
@@ -133,6 +133,7 @@ class Call:
         call.state = CallState.RINGING
         call.server = server
         call.dialog = Dialog.from_request(server.request, server.local_tag)
+        call._deadline = now + expires if (expires := expiry(server.request)) else None
         server.respond(180, now)
         call._open_media(now)
         return call

@@ -151,6 +151,8 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
             for s in _NOT_ANSWERED_YET
         },
         **{(s, T.FLOW_FAILED): _OVER for s in _NOT_ANSWERED_YET},
+        # The invitation has expired (RFC 3261 §13.3.1)
+        **{(s, T.TIMER): (S.ENDING, (A.BY_PEER, A.TERMINATE_INVITE, A.STOP_MEDIA)) for s in (S.RINGING, S.EARLY)},
         (S.RINGING, T.ANSWER): (S.ANSWERING, (A.ACCEPT,)),
         (S.EARLY, T.ANSWER): (S.ANSWERING, (A.ACCEPT,)),
         (S.RINGING, T.EARLY_MEDIA): (S.EARLY, (A.SEND_EARLY,)),
@@ -195,10 +197,10 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
     | every(
         _NOT_ANSWERED_YET, T.FLOW_READY, T.PROVISIONAL, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED, T.FAILED
     )
-    | every(_NOT_ANSWERED_YET, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.ENDED, T.TIMER, T.AGREE, T.FOLLOW)
+    | every(_NOT_ANSWERED_YET, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.ENDED, T.AGREE, T.FOLLOW)
     | every((S.RINGING,), T.MEDIA_READY, T.AGREED)
     | every((S.EARLY,), T.EARLY_MEDIA, T.AGREED)
-    | every((S.ANSWERING,), T.ANSWER, T.EARLY_MEDIA)
+    | every((S.ANSWERING,), T.ANSWER, T.EARLY_MEDIA, T.TIMER)
     | every((S.ACCEPTED, S.ESTABLISHED), T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.CANCEL, T.ANSWER)
     | every((S.ACCEPTED, S.ESTABLISHED), T.EARLY_MEDIA, T.DECLINE, T.AGREE, T.FOLLOW, T.ENDED, T.TIMER)
     | every((S.ACCEPTED, S.ESTABLISHED), *(t for t in _INVITE_RESULTS if t is not T.FAILED))

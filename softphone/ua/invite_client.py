@@ -6,7 +6,7 @@ trigger happened; the call decides. Used for the first INVITE only: re-INVITEs a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError, SoftphoneError, TransportFailed
@@ -191,7 +191,7 @@ class InviteClient:
             return
         first = usable[0]
         assert isinstance(first, SipUri)
-        self.redirect = first
+        self.redirect = replace(first, headers=())  # a server that redirects does not write our headers (§19.1.5)
         self._owner.invite_trigger(CallTrigger.REDIRECT, now)
 
     def _fork(self, response: Response) -> Fork | None:

@@ -1,7 +1,7 @@
-"""INVITE answered: provisional and final responses, the 2xx repeated until its ACK (RFC 3261 §13.3.1.4).
+"""INVITE answered: provisional and final responses, the 2xx repeated until its ACK (RFC 3261 §13.3.1).
 
-Owns: one INVITE server transaction's key, the local tag, and the 2xx retransmission timer. Used for the first INVITE
-and for re-INVITEs.
+Owns: one INVITE server transaction's key, the local tag, and the times at which a response is said again. Used for
+the first INVITE and for re-INVITEs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from softphone.ua.responses import ALLOW, response_to, sdp_of
 
 T1, T2 = 0.5, 4.0  # s, RFC 3261 table 4
 ACK_WITHIN = 64 * T1
+STILL_RINGING = 60.0  # s after which a provisional response is repeated, so that no proxy gives up (§13.3.1.1)
 
 
 class InviteServer:
@@ -22,6 +23,7 @@ class InviteServer:
         self.key, self.request, self.local_tag = key, request, local_tag
         self.status: int | None = None  # the final one, once it is sent
         self.offer = sdp_of(request)  # b"": our 2xx carries the offer, its ACK the answer
+        self._provisional: Response | None = None
         self._success: Response | None = None
         self._interval = T1
         self._resend_at: float | None = None
@@ -37,6 +39,8 @@ class InviteServer:
             contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
             headers = (*contact, ("Allow", ALLOW), *headers)
         response = response_to(self.request, status, to_tag=self.local_tag, headers=headers, body=body)
+        self._provisional = response if status < 200 else None
+        self._resend_at = now + STILL_RINGING if status < 200 else None
         if 200 <= status < 300:
             self._success = response
             self._interval = T1
@@ -56,9 +60,17 @@ class InviteServer:
         return self._resend_at
 
     def handle_timer(self, now: float) -> bool:
-        """Repeats the 2xx if it is time; True once no ACK came within 64·T1: the session must be ended (§13.3.1.4)."""
-        if self._success is None or self._resend_at is None or now < self._resend_at:
+        """Repeats the provisional response or the 2xx if it is time.
+
+        True once no ACK came within 64·T1: the session must be ended (§13.3.1.4).
+        """
+        if self._resend_at is None or now < self._resend_at:
             return False
+        if self._provisional is not None:
+            self._host.respond(self.key, self._provisional, now)
+            self._resend_at = now + STILL_RINGING
+            return False
+        assert self._success is not None
         assert self._give_up_at is not None
         if now >= self._give_up_at:
             self.acknowledged()

@@ -155,6 +155,34 @@ def test_a_second_call_hears_busy(stage: Stage) -> None:
     assert len(stage.of(IncomingCall)) == 1
 
 
+def test_it_says_every_minute_that_it_still_rings(stage: Stage) -> None:
+    stage.rings()
+    stage.heard()
+    stage.wait(59)
+    assert stage.heard() == []
+    stage.wait(122)
+    assert stage.heard() == ["180 to INVITE"] * 3
+
+
+def test_an_invitation_that_expires_ends(stage: Stage) -> None:
+    stage.rings(None, ("Expires", "20"))
+    stage.heard()
+    stage.wait(19)
+    assert stage.heard() == []
+    stage.wait(2)
+    assert stage.heard() == ["487 to INVITE"]
+    assert stage.ended.ended_by is EndedBy.REMOTE
+    stage.settled()
+
+
+@pytest.mark.parametrize("expires", ["20", "0", "soon", "99999999999999999999"])
+def test_an_answered_call_expires_no_more(stage: Stage, expires: str) -> None:
+    stage.do(Answer(stage.rings(None, ("Expires", expires))))
+    stage.say(stage.in_dialog("ACK", 1))
+    stage.wait(100)
+    assert stage.of(CallEnded) == []
+
+
 def cancel(stage: Stage) -> bytes:
     return stage.request("CANCEL", branch="z9hG4bK-i")
 
