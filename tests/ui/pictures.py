@@ -1,0 +1,152 @@
+"""Draws the pictures of docs/pictures from states, without a screen: `python -m tests.ui.pictures docs/pictures`.
+
+With `--all FOLDER` every scene, to look through; QT_SCALE_FACTOR and `--dark` change how they are drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication
+
+from softphone.messages import MediaSettings, SettingsChanged, SettingsView
+from softphone.policy.media import ConnectionProfile, MediaEncryption
+from softphone.state import AppState
+from softphone.ua import events as ua
+from softphone.ua.events import RegistrationState
+from softphone.ui.call_view import RunningCallView
+from softphone.ui.main_window import MainWindow
+from tests.ui.states import (
+    BOB,
+    CANNOT_ENCRYPT,
+    READY,
+    SELF_SIGNED,
+    WRONG_PASSWORD,
+    account,
+    active,
+    after,
+    dialing,
+    ended,
+    incoming,
+)
+
+NOW = 134.0  # the engine's clock in every picture
+PAST = ended(active("c0", base=after(READY)), "c0")
+Scene = Callable[[MainWindow], None]
+
+
+def states(*shown: AppState) -> Scene:
+    def draw(window: MainWindow) -> None:
+        for state in shown:
+            window.render_state(state)
+
+    return draw
+
+
+def signing_in(window: MainWindow) -> None:
+    window.render_state(AppState())
+    window.sign_in.address.setText("alice@example.org")
+    window.sign_in.password.setText("a password")
+
+
+def self_signed(window: MainWindow) -> None:
+    window.render_state(account(RegistrationState.FAILED, SELF_SIGNED))
+    window.show_sign_in("alice@example.org")
+
+
+def settings(window: MainWindow) -> None:
+    window.render_state(PAST)
+    window.show_settings()
+
+
+def optional(window: MainWindow) -> None:
+    media = MediaSettings(MediaEncryption.OPTIONAL, ConnectionProfile.VPN)
+    window.render_state(after(READY, SettingsChanged(SettingsView(media=media))))
+    window.show_settings()
+
+
+def keypad(window: MainWindow) -> None:
+    states(PAST, active(base=PAST))(window)
+    card = window.calls.cards["c1"]
+    assert isinstance(card, RunningCallView)
+    card.toggle_keypad()
+
+
+def lost(window: MainWindow) -> None:
+    window.render_state(PAST)
+    window.engine_lost("the engine's process is gone")
+
+
+CLEAR = after(dialing(), ua.CallEstablished("c1", "PCMU"), ua.CallNotEncrypted("c1", "The other side cannot encrypt."))
+SCENES: dict[str, Scene] = {
+    "sign-in": signing_in,
+    "call": states(PAST, active(base=PAST)),
+    "incoming": states(PAST, incoming(base=PAST)),
+    "settings": settings,
+    "ready": states(READY),
+    "recent": states(PAST),
+    "keypad": keypad,
+    "clear": states(READY, CLEAR),
+    "incoming-clear": states(PAST, incoming(base=PAST, unencrypted="The caller offers no encryption.")),
+    "consent": states(
+        READY, after(dialing(), ua.ConsentRequested("c1", "The other side answered without encryption."))
+    ),
+    "diverted": states(READY, after(dialing(), ua.RedirectOffered("c1", "sip:carol@example.net"))),
+    "two": states(READY, active(), incoming(base=active())),
+    "refused": states(READY, after(READY, ua.CallRefused("c9", "alice@example.org", BOB, CANNOT_ENCRYPT))),
+    "wrong-password": states(account(RegistrationState.FAILED, WRONG_PASSWORD)),
+    "self-signed": self_signed,
+    "optional": optional,
+    "lost": lost,
+}
+IN_DOCS = ("sign-in", "call", "incoming", "settings")
+HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "settings": 860}  # of those in the documentation
+
+
+def dark_palette() -> QPalette:
+    palette = QPalette(QColor("#353535"), QColor("#2b2b2b"))
+    palette.setColor(QPalette.ColorRole.Base, QColor("#1e1e1e"))
+    palette.setColor(QPalette.ColorRole.Highlight, QColor("#3584e4"))
+    return palette
+
+
+def draw(name: str, folder: Path, height: int | None) -> None:
+    with tempfile.TemporaryDirectory() as places:
+        window = MainWindow(
+            lambda _command: None, lambda: NOW, QSettings(f"{places}/window.ini", QSettings.Format.IniFormat)
+        )
+        if height is not None:
+            window.resize(window.width(), height)
+        window.show()
+        SCENES[name](window)
+        for _ in range(8):  # layouts settle in several rounds
+            QApplication.processEvents()
+        window.grab().save(str(folder / f"{name}.png"))
+        window.leave()
+        window.deleteLater()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--dark", action="store_true")
+    given = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    application = QApplication([])
+    application.setStyle("Fusion")
+    if given.dark:
+        application.setPalette(dark_palette())
+    given.folder.mkdir(parents=True, exist_ok=True)
+    for name in SCENES if given.all else IN_DOCS:
+        draw(name, given.folder, None if given.all else HEIGHTS[name])
+
+
+if __name__ == "__main__":
+    main()
