@@ -4,8 +4,8 @@ Commands come as lines of the link's own JSON on stdin. It lives until the engin
 """
 
 import argparse
+import io
 import json
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def main() -> None:
             items.flush()
 
         def commands() -> None:
-            for words in sys.stdin.buffer:
+            for words in io.FileIO(0, closefd=False):  # unbuffered: a buffer's lock would be held at the end
                 link.submit(COMMANDS.decode(words).value)
 
         link.start()

@@ -1,8 +1,11 @@
 """A window that freezes or dies does not touch a call; an engine that dies is replaced and says so."""
 
+import json
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -14,7 +17,7 @@ from tests.peers.baresip import Baresip, rtp_statistics
 from tests.peers.conftest import Peers
 from tests.peers.kamailio import PASSWORDS, Kamailio
 from tests.peers.process import until
-from tests.processes.running import FrontEndProcess, Running
+from tests.processes.running import ROOT, FrontEndProcess, Running
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
 
@@ -133,6 +136,28 @@ def test_an_engine_that_dies_while_called_sends_the_bye_as_callee_too(
     os.kill(running.engine(), signal.SIGKILL)
     bob.wait_for("CALL_CLOSED")
     assert "failed" in kamailio.wait_message("BYE").header("Reason")
+
+
+def test_the_command_line_calls_through_the_running_phone(running: Running, peers: Peers, kamailio: Kamailio) -> None:
+    peers.start(Baresip, "bob", kamailio, "bob", "bobpw")
+    window = running.window(*running.engine_options())
+    window.wait_for("state")
+    window.submit(sign_in(kamailio))
+    window.wait_for("RegistrationChanged", lambda item: item["accounts"].get("work") == "registered")
+    done = subprocess.run(
+        [sys.executable, "-m", "softphone", "call", f"sip:bob@{kamailio.domain}", "--seconds", "2", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "SOFTPHONE_PROFILE": str(running.directory)},
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (result["engine"], result["media"], result["ended_by"]) == ("attached", "srtp", "local")
+    assert result["rtp_sent"] > 80
+    assert window.wait_for("CallEnded")["calls"] == {}, "the window saw it too"
 
 
 def test_a_call_made_by_a_tool_opens_a_window(running: Running, peers: Peers, kamailio: Kamailio) -> None:
