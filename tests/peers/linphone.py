@@ -85,7 +85,6 @@ class Linphone:
             "DOMAIN": server.domain,
             "USER": user,
             "PASSWORD": password,
-            "AUTO_ANSWER": int(answermode == "auto"),
             "MOST_CALLS": most_calls,
         }
         text = TEMPLATE.read_text()
@@ -99,6 +98,7 @@ class Linphone:
             [
                 *("linphone-daemon", "--pipe", self._pipe.name, "--config", str(self.directory / "linphonerc")),
                 *("--log", str(self.directory / "trace"), "--disable-stats-events"),
+                *(["--auto-answer"] if answermode == "auto" else []),
             ],
             log=self.directory / "log",
             environment={**(environment or {}), "HOME": str(self.directory)},

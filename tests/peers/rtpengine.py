@@ -5,7 +5,8 @@ Owns: its process, its port range, its recordings. Must not know: who signals
 
 Quirks of rtpengine 10.5: `--table=-1` is user space; the recording is written while the call runs below
 `recordings/tmp` and appears as `recordings/pcaps/*.pcap` when the call ends, link type Ethernet with made-up
-addresses; it offers a dozen suites when asked to bridge to RTP/SAVP, NULL ciphers among them.
+addresses; it offers a dozen suites when asked to bridge to RTP/SAVP, NULL ciphers among them; it leaves the padding
+of its base64 keys out (which baresip reads wrongly) unless its flag SDES-pad is set.
 """
 
 import shutil

@@ -16,20 +16,24 @@ import time
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
+from softphone.codecs.g711 import Pcmu
 from softphone.dsp.correlation import best_alignment
 from softphone.sdp.negotiated import Direction
 from softphone.state import Encryption
 from softphone.ua import events as ua
 from softphone.ua.events import EndedBy
 from tests.peers.baresip import Baresip
-from tests.peers.capture import Capture
+from tests.peers.capture import Capture, Datagram
+from tests.peers.certificates import PrivateCa
 from tests.peers.conftest import Peers
 from tests.peers.kamailio import Kamailio, SipMessage
 from tests.peers.phone import OPTIONAL_PRIVATE, RATE, CommandLine, PhoneUnderTest, only_suites, silent
 from tests.peers.process import until
 from tests.peers.pulse import PulseRig, settle
+from tests.peers.rtpengine import Rtpengine
 from tests.peers.speech import OTHER_SENTENCE, Samples, Speech, likeness, read_wav, repeat
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
@@ -420,3 +424,61 @@ def test_a_call_to_nobody_says_so(peers: Peers, kamailio: Kamailio) -> None:
     result = phone.result()
     assert (result["status"], result["ended_by"], phone.exit_code) == (404, "remote", 1)
     assert until(lambda: kamailio.wait_message("ACK"), "the ACK of the refusal")
+
+
+@pytest.mark.parametrize("suite", ["AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"])
+def test_rtpengine_decrypts_what_we_say_and_encrypts_what_we_hear(
+    peers: Peers, ca: PrivateCa, speech: Speech, suite: str
+) -> None:
+    """A third party to SDES, whose recording holds what it decrypted: an independent witness of what we sent."""
+    ours, theirs = speech.wav(RATE), speech.wav(RATE, OTHER_SENTENCE)
+    rtpengine = peers.start(Rtpengine)
+    kamailio = peers.start(Kamailio, ca, rtpengine=rtpengine.port, rtpengine_flags="RTP/SAVP SDES-pad")
+    bob = peers.start(Baresip, "bob", kamailio, "bob", "bobpw", audio=f"file:{theirs}")
+    words = ("--srtp-suites", suite, "--seconds", "2.6")
+    phone = peers.start(CommandLine, kamailio, "call", "bob", *words, play=ours)
+    result = phone.result()
+    bob.wait_for("CALL_CLOSED")
+
+    assert (result["ok"], result["srtp_suite"]) == (True, suite)
+    assert (result["auth_failures"], result["replays"]) == (0, 0)
+    assert likeness(_opening(theirs), phone.heard(), RATE) > 0.9
+    assert likeness(_opening(ours), bob.heard(), RATE) > 0.9
+    recorded = rtpengine.recorded()
+    streams = {packet.payload[8:12] for packet in recorded if len(packet.payload) == 172}
+    decrypted = [_decoded(recorded, ssrc) for ssrc in streams]
+    assert max(likeness(_opening(ours), stream, RATE) for stream in decrypted) > 0.9
+    assert max(likeness(_opening(theirs), stream, RATE) for stream in decrypted) > 0.9
+
+
+def test_of_the_dozen_suites_that_rtpengine_offers_the_permitted_one_is_taken(
+    peers: Peers, ca: PrivateCa, speech: Speech
+) -> None:
+    """NULL and F8 are among them, GCM keys come without padding; rtpengine turns baresip's CM into GCM and back."""
+    ours, theirs = speech.wav(RATE), speech.wav(RATE, OTHER_SENTENCE)
+    rtpengine = peers.start(Rtpengine)
+    kamailio = peers.start(Kamailio, ca, rtpengine=rtpengine.port, rtpengine_flags="RTP/SAVP")
+    bob = peers.start(Baresip, "bob", kamailio, "bob", "bobpw", audio=f"file:{theirs}")
+    words = ("--calls", "1", "--seconds", "2.6", "--srtp-suites", "AEAD_AES_256_GCM")
+    phone = peers.start(CommandLine, kamailio, "answer", *words, play=ours)
+    phone.wait_for("waiting")
+    bob.dial("sip:alice@sip.test")
+    result = phone.result()
+    bob.wait_for("CALL_CLOSED")
+
+    offer = next(m for m in kamailio.messages() if m.direction == "out" and m.start_line.startswith("INVITE"))
+    offered = [key.split()[0] for key in _keys(offer)]
+    assert offered[0] == CM_128_80
+    assert {"NULL_HMAC_SHA1_80", "F8_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"} <= set(offered)
+    agreed = [key.split()[0] for key in _keys(kamailio.wait_message("INVITE", 200))]
+    assert agreed == [result["srtp_suite"]] == ["AEAD_AES_256_GCM"]
+    assert (result["auth_failures"], result["replays"], result["plain_rtp_seen"]) == (0, 0, 0)
+    assert likeness(_opening(theirs), phone.heard(), RATE) > 0.9
+    assert likeness(_opening(ours), bob.heard(), RATE) > 0.9
+
+
+def _decoded(packets: list[Datagram], ssrc: bytes) -> Samples:
+    """The PCMU of one stream in the order of its timestamps."""
+    decoder = Pcmu()
+    payloads = {packet.payload[4:8]: packet.payload[12:] for packet in packets if packet.payload[8:12] == ssrc}
+    return np.concatenate([decoder.decode(payloads[timestamp]) for timestamp in sorted(payloads)])

@@ -56,12 +56,11 @@ def test_the_command_calls_linphone_and_both_hear_what_the_other_says(
     peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig
 ) -> None:
     ours, theirs = speech.wav(RATE), speech.wav(RATE, OTHER_SENTENCE)
-    carol = peers.start(Linphone, "carol", kamailio, "carol", "carolpw", audio=CARD, environment=pulse.environment)
+    carol = peers.start(
+        Linphone, "carol", kamailio, "carol", "carolpw", audio=CARD, environment=pulse.environment, answermode="auto"
+    )
     ear = pulse.record("b_spk.monitor")
     phone = peers.start(CommandLine, kamailio, "call", "carol", "--seconds", "4", play=ours)
-    phone.wait_for("ringing")
-    carol.wait_for_state("IncomingReceived")
-    carol.answer()
     phone.wait_for("established")
     carol.wait_for_state("StreamsRunning")
     pulse.play("b_mic", theirs)
