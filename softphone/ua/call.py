@@ -242,8 +242,12 @@ class Call:
             self.media.silence(self._silent)
             self._host.emit(MuteChanged(self.id, muted))
 
+    def give_up_sending(self, now: float) -> None:
+        """The flow goes for good."""
+        self._ending.give_up_sending(now)
+
     def abandon(self, now: float) -> None:
-        """The account or its flow goes for good: nothing more can be sent for this call."""
+        """The account goes: nothing more can be sent or heard for this call."""
         self._ending.abandon(now)
 
     # What the flow and the media do

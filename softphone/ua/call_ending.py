@@ -67,6 +67,12 @@ class CallEnding:
         if not self._loose:
             self._owner.all_ended(now)
 
+    def give_up_sending(self, now: float) -> None:
+        """There will be no flow any more; the media's last report may still come."""
+        self._loose -= {LooseEnd.BYE, LooseEnd.ACK}
+        self._bye_until = self._branch = None
+        self.finish_if_tied(now)
+
     def abandon(self, now: float) -> None:
         """Nothing more can be sent or heard for this call."""
         self._loose.clear()

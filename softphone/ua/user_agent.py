@@ -242,7 +242,7 @@ class UserAgent:
             session.unregister(now)
         for call in list(self.calls.values()):
             if self.flow(call.account.id) is None:
-                call.abandon(now)
+                call.give_up_sending(now)
 
     @property
     def running_calls(self) -> int:

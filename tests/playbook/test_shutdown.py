@@ -11,6 +11,8 @@ from softphone.sip.message import Request
 from softphone.ua.actions import OpenFlow
 from softphone.ua.commands import Answer, Dial, HangUp, Hold, Shutdown, StartEarlyMedia, Unregister
 from softphone.ua.events import CallEnded
+from softphone.ua.inputs import MediaReported
+from softphone.ua.media_report import MediaReport
 from tests.playbook.stage import BOB, Stage, their_session
 
 ASK = MediaPolicy(encryption=MediaEncryption.OPTIONAL, profile=ConnectionProfile.PRIVATE)
@@ -134,3 +136,28 @@ def test_a_call_that_comes_while_shutting_down_never_rings() -> None:
     stage.heard()
     stage.say(stage.request("INVITE", body=their_session().create_offer()))
     assert stage.heard() == ["480 to INVITE"]
+
+
+def test_the_last_report_is_waited_for_although_the_flow_is_gone() -> None:
+    stage = Stage().registered()
+    stage.reports = False
+    stage.in_call()
+    media_id = stage.agent.calls["c"].media.id
+    stage.reachable = False
+    stage.cut()
+    stage.do(Shutdown())
+    assert stage.of(CallEnded) == []
+    stage.give(MediaReported(media_id, MediaReport(rtp_sent=7), final=True))
+    assert stage.ended.report == MediaReport(rtp_sent=7)
+    assert stage.agent.quiet
+
+
+def test_media_that_never_reports_is_not_waited_for_long() -> None:
+    stage = Stage().registered()
+    stage.reports = False
+    stage.in_call()
+    stage.do(HangUp("c"))
+    stage.wait(1.9)
+    assert stage.of(CallEnded) == []
+    stage.wait(0.2)
+    assert stage.ended.report is None
