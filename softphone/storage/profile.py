@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,5 +40,16 @@ def user_profile() -> Profile:
         base = Path(named).absolute()
         return Profile(base, base, base / "run")
     dirs = platformdirs.PlatformDirs(APPLICATION, appauthor=False)
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or dirs.user_state_dir
-    return Profile(Path(dirs.user_config_dir), Path(dirs.user_state_dir), Path(runtime) / APPLICATION)
+    return Profile(Path(dirs.user_config_dir), Path(dirs.user_state_dir), _runtime(dirs.user_state_dir) / APPLICATION)
+
+
+def _runtime(state: str) -> Path:
+    """The session's private folder, also for who was started without its variable (cron, ssh): one engine, one lock."""
+    named = os.environ.get("XDG_RUNTIME_DIR", "")
+    if Path(named).is_absolute():
+        return Path(named)
+    if sys.platform == "linux":
+        usual = Path(f"/run/user/{os.geteuid()}")
+        if usual.is_dir() and os.access(usual, os.W_OK):
+            return usual
+    return Path(state)

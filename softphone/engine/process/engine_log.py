@@ -5,6 +5,7 @@ Owns: its turning over. One older file is kept. What is written is redacted by t
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -54,3 +55,4 @@ def log_to_stderr(path: Path, level: str) -> None:
     handler = BoundedStderr(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    faulthandler.enable()  # there are no core dumps: where a crash happened is all that remains of it

@@ -15,14 +15,17 @@ from hypothesis import strategies as st
 from softphone.engine.link import codec
 from softphone.engine.link.codec import COMMANDS, EVENTS, NOT_FROM_OUTSIDE, Codec, SecretOutward, members
 from softphone.engine.link.failures import LinkBroken
+from softphone.engine.link.frames import MAX_OUTWARD
 from softphone.engine.link.greeting import FrontEndKind, Hello, Welcome
 from softphone.errors import Failure, FailureKind, LocalProtocolError
 from softphone.messages import AnyCommand, AnyEvent, Noticed, Quit, SignIn
 from softphone.policy.secret import Secret, SecretBytes
-from softphone.state import AppState, CallDirection, CallPhase, CallView
+from softphone.sip.limits import MAX_URI_LENGTH
+from softphone.state import MAX_NOTICES, MAX_RECENT, AppState, CallDirection, CallPhase, CallView
 from softphone.ua.account import Account, ServerTarget
 from softphone.ua.commands import AddAccount, Dial, Shutdown
 from softphone.ua.events import Party
+from softphone.ua.incoming import MAX_DISPLAY_NAME
 
 PASSWORD = "a-password-of-nobody"
 
@@ -182,6 +185,17 @@ def test_octets_of_a_peer_that_were_no_text_reach_the_window_as_marks() -> None:
     call = CallView("1", "a", Party("sip:b@x", name), CallDirection.INCOMING, CallPhase.INCOMING, 1.0)
     arrived = EVENTS.decode(EVENTS.encode(Welcome(AppState(calls=(call,))))).value
     assert arrived.state.calls[0].remote.display_name == "Bj\ufffdrn"
+
+
+def test_the_largest_state_fits_into_one_message() -> None:
+    """A server that calls and calls under the longest names must not keep a window from attaching."""
+    uri, name = "\U0001f600" * MAX_URI_LENGTH, '\U0001f600"' * (MAX_DISPLAY_NAME // 2)
+    failure = Failure(FailureKind.REJECTED, "x" * 1000, "x" * 1000, ("x" * 500,) * 4)
+    call = dataclasses.replace(
+        values_of(CallView, full=True), remote=Party(uri, name), redirect_target=uri, notice=failure
+    )
+    state = AppState(calls=(call,) * 4, recent=(call,) * MAX_RECENT, notices=(failure,) * MAX_NOTICES)
+    assert len(EVENTS.encode(Welcome(state))) < MAX_OUTWARD
 
 
 def test_the_version_changes_with_every_shape() -> None:
