@@ -5,6 +5,7 @@ Also the one way in which a change is told to screen readers.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from PySide6.QtCore import QSize, Qt
@@ -18,13 +19,15 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 _LONGEST_FOREIGN_TEXT = 200  # characters
+_LONG_WORD = re.compile(r"\S{31,}")
+_PIECE = re.compile(r"[^:./@-]{1,24}[:./@-]?")
 
 
 class TextLabel(QLabel):
     """Plain text that wraps. `part` is the style: "", "muted", "good" or "bad"."""
 
     def __init__(self, text: str = "", *, part: str = "", scale: float = 1.0, bold: bool = False) -> None:
-        super().__init__(text)
+        super().__init__(breakable(text))
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setProperty("part", part)
@@ -32,6 +35,9 @@ class TextLabel(QLabel):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setFont(_scaled(self.font(), scale, bold))
+
+    def setText(self, text: str) -> None:
+        super().setText(breakable(text))
 
     def set_part(self, part: str) -> None:
         if self.property("part") != part:
@@ -69,6 +75,11 @@ def _scaled(font: QFont, scale: float, bold: bool) -> QFont:
     changed.setPointSizeF(font.pointSizeF() * scale)
     changed.setBold(bold)
     return changed
+
+
+def breakable(text: str) -> str:
+    """The text with places to wrap within words too long for the window: fingerprints, host names."""
+    return _LONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text)
 
 
 def foreign(text: str) -> str:

@@ -14,11 +14,12 @@ from softphone.errors import Failure, FailureKind
 from softphone.messages import Noticed
 from softphone.state import AppState
 from softphone.ua.commands import Dial
+from softphone.ua.events import RegistrationState
 from softphone.ui.main_window import MainWindow
 from softphone.ui.theme import style_sheet, theme_of
 from tests.ui.conftest import Engine
 from tests.ui.hands import click, focused, key, type_text
-from tests.ui.states import READY, account, active, after, dialing, ended, incoming
+from tests.ui.states import READY, SELF_SIGNED, account, active, after, dialing, ended, incoming
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -195,6 +196,20 @@ def test_a_lost_engine_is_said_and_unsaid(window: MainWindow) -> None:
 
     window.engine_attached()
     assert not window.engine_trouble.isVisible()
+
+
+@pytest.mark.parametrize("failure", [SELF_SIGNED, Failure(FailureKind.NAME_NOT_RESOLVED, "x" * 500, "y/" * 200)])
+def test_no_text_makes_the_window_wider_than_it_is(window: MainWindow, failure: Failure) -> None:
+    width = window.width()
+    window.render_state(account(RegistrationState.FAILED, failure))
+    window.render_state(after(account(RegistrationState.FAILED, failure), Noticed(failure)))
+    window.show_sign_in("alice@example.org")
+    QApplication.processEvents()
+
+    assert window.width() == width
+    assert window.minimumSizeHint().width() <= width
+    row = window.accounts.rows["alice@example.org"]
+    assert row.trouble.reason.text().replace("\u200b", "") == failure.reason
 
 
 # Closing
