@@ -8,7 +8,8 @@ from softphone.cli.options import usage
 from softphone.cli.output import Output, Result
 from softphone.cli.phone_access import Composition
 from softphone.engine.audio.device_thread import DeviceUnavailable
-from softphone.engine.audio.sound_library import sound_library
+from softphone.engine.audio.pulse_devices import pulse_devices
+from softphone.engine.audio.sound_library import SoundLibrary, sound_library
 from softphone.engine.waiting import in_thread
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AudioDeviceView, DeviceKind
@@ -23,14 +24,14 @@ class DevicesCommand:
     test: bool
 
     async def run(self) -> Result:
-        """Raises OperationFailed: USAGE for `--test` (not built yet), AUDIO_DEVICE where PortAudio cannot be loaded."""
+        """Raises OperationFailed: USAGE for `--test` (not built yet), AUDIO_DEVICE where there is no way to devices."""
         if self.test:
             raise usage("devices --test is not built yet.", "Leave --test out; “softphone demo” needs no device.")
         try:
-            library = await in_thread(sound_library)
+            library = await in_thread(_library)
         except DeviceUnavailable as error:
             reason = f"Sound devices cannot be used: {error}."
-            remedy = "Install PortAudio and what it needs (on Debian and Ubuntu: libportaudio2)."
+            remedy = "Start the sound system again, or install PortAudio (on Debian and Ubuntu: libportaudio2)."
             raise OperationFailed(Failure(FailureKind.AUDIO_DEVICE, reason, remedy)) from error
         devices: tuple[AudioDeviceView, ...] = await in_thread(self.composition.list_devices)
         if self.output.json_lines:
@@ -45,6 +46,12 @@ class DevicesCommand:
         for device in devices:
             default = "   (the system's default)" if device.is_default else ""
             self.output.say(f"  {device.name}{default}\n      {device.id}")
+
+
+def _library() -> SoundLibrary:
+    """Raises DeviceUnavailable. A sound server that hangs is asked first: PortAudio would wait for it for ever."""
+    pulse_devices()
+    return sound_library()
 
 
 def _fields(device: AudioDeviceView) -> dict[str, str | bool]:

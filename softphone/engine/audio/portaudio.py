@@ -7,6 +7,7 @@ missing or lost never stops a call: the microphone is silence, a notice says so,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -59,15 +60,22 @@ class SoundDevices:
 
     def __init__(self) -> None:
         self._thread = DeviceThread()
-        self._thread.submit(self._thread.prepare)
+        self._thread.submit(self._prepare)
 
     def list(self) -> tuple[AudioDevice, ...]:
-        """All microphones and speakers; empty where there are none. May take 100 ms."""
-        return list_devices(lambda: self._thread.ask(self._thread.portaudio_devices))
+        """All microphones and speakers; empty where there are none. May take 100 ms, 1.5 s with a hung server."""
+        with contextlib.suppress(DeviceUnavailable):
+            return self._list()
+        return ()
 
     def require(self, choice: DeviceChoice) -> None:
         """Raises OperationFailed (kind AUDIO_DEVICE) where a chosen device, or any device at all, is missing."""
-        devices = self.list()
+        try:
+            devices = self._list()
+        except DeviceUnavailable as error:
+            reason = f"Microphone and speaker cannot be used: {error}."
+            remedy = "Start the sound system (PulseAudio or PipeWire) again, then try once more."
+            raise OperationFailed(Failure(FailureKind.AUDIO_DEVICE, reason, remedy)) from error
         for kind, wanted in (
             (AudioDeviceKind.MICROPHONE, choice.microphone),
             (AudioDeviceKind.SPEAKER, choice.speaker),
@@ -82,6 +90,15 @@ class SoundDevices:
 
     def close(self) -> None:
         self._thread.close()
+
+    def _list(self) -> tuple[AudioDevice, ...]:
+        return list_devices(lambda: self._thread.ask(self._thread.portaudio_devices))
+
+    def _prepare(self) -> None:
+        """On the device thread. PortAudio asks the sound server too, and would wait for a hung one for ever."""
+        with contextlib.suppress(DeviceUnavailable):
+            pulse_devices()
+            self._thread.prepare()
 
 
 class PortAudioEndpoint:
