@@ -30,8 +30,8 @@ from softphone.lab.connection import OnCall
 from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
-from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AudioSection, SettingsFile
+from softphone.storage.unhurried_secrets import UnhurriedPasswordStore
 from softphone.ua.user_agent import UserAgent
 from softphone.window_process import WindowStart, open_window
 
@@ -117,13 +117,14 @@ class Application:
         loop = asyncio.get_running_loop()
 
         def notice(failure: Failure) -> None:
-            loop.call_soon_threadsafe(controller.publish, Noticed(failure))
+            if not loop.is_closed():  # the keyring's thread may be late
+                loop.call_soon_threadsafe(controller.publish, Noticed(failure))
 
         sound = Sound(request.audio, lambda: controller.settings.audio, notice)
         endpoints = NoticeEndpoints(sound.endpoint)
         controller = Controller(
             settings_file=SettingsFile(request.profile.settings_file),
-            passwords=PasswordStore(),
+            passwords=UnhurriedPasswordStore(notice),
             list_devices=lambda: _devices_or_notice(sound, notice),
             quit_engine=lambda: process.quit(),  # noqa: PLW0108 - made below
         )
