@@ -11,8 +11,10 @@ import fnmatch
 BUNDLED = (
     "libbz2.so.*",
     "libcrypto.so.*",
+    "libexpat.so.*",  # of Debian's own Python, as libmpdec is
     "libffi.so.*",
     "liblzma.so.*",
+    "libmpdec.so.*",
     "libportaudio.so.*",
     "libssl.so.*",
     "libuuid.so.*",

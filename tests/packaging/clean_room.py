@@ -7,7 +7,6 @@ Must not know: what is tested.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -94,7 +93,3 @@ def build_machine() -> tuple[Path, ...]:
     interpreter = Path(sys.base_prefix)
     folders = [ROOT] if interpreter == Path("/usr") else [ROOT, interpreter]
     return (*libraries, *folders)
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0
