@@ -11,6 +11,8 @@ Quirks of linphone-daemon 5.1.65 (Debian 12) met here:
   descriptions: "PulseAudio Unknown: DESCRIPTION".
 - `call-stats` ends it with a segmentation fault (so it is not offered here), and so does the end of a file that
   `incall-player-start` plays: `play` gives it a copy that repeats for two minutes.
+- When a call is resumed it goes on with key, SSRC and RTP sequence but starts its SRTCP index again: those reports are
+  replays to the other side (RFC 3711 §3.4).
 - `call-status` without an id knows no paused call; ids count from 1 for calls both ways.
 """
 
