@@ -117,8 +117,10 @@ def test_a_call_by_keyboard_in_the_real_window_is_encrypted_and_shown_as_such(
     start_engine(running)
     sign_in(running, lab)
     window = Window(running, x_server, scale=scale)
-    x_server.window("Softphone")
-    until(lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the call button", 15.0)
+    x_server.focus(window.process)
+    window.process.until(
+        lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the call button", 15.0
+    )
     x_server.type("echo")
     x_server.key("Return")
     until(
@@ -129,7 +131,9 @@ def test_a_call_by_keyboard_in_the_real_window_is_encrypted_and_shown_as_such(
         "an encrypted call",
         15.0,
     )
-    until(lambda: colours(x_server.picture())[current_theme().hang_up.name()] > 500, "the red button", 15.0)
+    window.process.until(
+        lambda: colours(x_server.picture())[current_theme().hang_up.name()] > 500, "the red button", 15.0
+    )
     shown = colours(x_server.picture())
     assert shown[current_theme().good.name()] > 20, "the lock and its headline are green"
 
@@ -149,13 +153,13 @@ def test_a_second_start_gives_its_address_to_the_first_window_and_ends(
     start_engine(running)
     sign_in(running, lab)
     first = Window(running, x_server)
-    x_server.window("Softphone")
-    until(lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the call button", 15.0)
+    x_server.focus(first.process)
+    first.process.until(lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the call button", 15.0)
     second = Window(running, x_server, f"sip:busy@{lab['host']}")
     assert second.process.wait(15.0) == 0
     assert first.process.running
 
-    x_server.window("Softphone")
+    x_server.focus(first.process)
     x_server.key("Return")
     recent = until(lambda: state_of(running).recent, "the call to busy", 15.0)
     assert recent[0].remote.uri == f"sip:busy@{lab['host']}"
@@ -168,9 +172,11 @@ def test_a_second_start_gives_its_address_to_the_first_window_and_ends(
 
 def test_the_window_starts_an_engine_and_another_when_that_is_lost(running: Running, x_server: XServer) -> None:
     window = Window(running, x_server)
-    x_server.window("Softphone")
+    x_server.focus(window.process)
     engine = until(lambda: running.processes("softphone engine"), "an engine", 20.0)[0]
-    until(lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the sign-in button", 15.0)
+    window.process.until(
+        lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the sign-in button", 15.0
+    )
     os.kill(engine, 9)
     warning = current_theme().warning_ground.name()
     until(
@@ -178,9 +184,9 @@ def test_the_window_starts_an_engine_and_another_when_that_is_lost(running: Runn
         "another engine",
         20.0,
     )
-    until(lambda: colours(x_server.picture())[warning] == 0, "the warning to go", 15.0)
+    window.process.until(lambda: colours(x_server.picture())[warning] == 0, "the warning to go", 15.0)
     assert window.process.running
-    x_server.window("Softphone")
+    x_server.focus(window.process)
     x_server.key("ctrl+q")
     assert window.process.wait(10.0) == 0
 
@@ -196,7 +202,7 @@ def test_the_demonstration_touches_nothing_of_the_user_s_and_leaves_nothing(
     window = PeerProcess(
         "demonstration", [sys.executable, "-m", "softphone", "--lab"], log=log, directory=ROOT, environment=environment
     )
-    x_server.window("Softphone")
+    x_server.focus(window)
     good = current_theme().good.name()
     window.until(lambda: colours(x_server.picture())[good] > 20, "the green sign of being registered", 20.0)
     window.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtGui import QImage
 
-from tests.peers.process import PeerProcess, require, until
+from tests.peers.process import PeerProcess, require
 
 _GRAB = """
 import sys
@@ -26,9 +26,10 @@ class XServer:
     def __init__(self, directory: Path, size: str = "900x1000") -> None:
         require("Xvfb", "xdotool")
         self._directory = directory
-        # The server chooses a free display and writes its number to the file.
+        # The server chooses a free display and writes its number to the file. Without -noreset it starts anew, and
+        # refuses connections meanwhile, whenever its last program leaves.
         number = directory / "display"
-        start = f'exec Xvfb -displayfd 3 -nolisten tcp -screen 0 {size}x24 3>"$1"'
+        start = f'exec Xvfb -displayfd 3 -noreset -nolisten tcp -screen 0 {size}x24 3>"$1"'
         self._process = PeerProcess("Xvfb", ["sh", "-c", start, "sh", str(number)], log=directory / "xvfb.log")
         display = self._process.until(lambda: number.exists() and number.read_text().strip(), "a display", 10.0)
         self.environment = {**os.environ, "DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb"}
@@ -38,11 +39,14 @@ class XServer:
         done = subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, timeout=20, check=False)
         return done.stdout.decode().strip()
 
-    def window(self, title: str) -> str:
-        """The id of the window with this title, once it is shown; it gets the keyboard (there is no window manager)."""
-        found = until(lambda: self.tool("search", "--onlyvisible", "--name", title), f"a window {title}", 20.0)
-        self.tool("windowfocus", "--sync", found.split()[-1])
-        return found.split()[-1]
+    def focus(self, program: PeerProcess, title: str = "Softphone") -> None:
+        """Waits for the program's window and gives it the keyboard, as there is no window manager to do it."""
+
+        def found() -> str:
+            return self.tool("search", "--onlyvisible", "--name", title)
+
+        window = program.until(found, f"a window {title}", 20.0).split()[-1]
+        self.tool("windowfocus", "--sync", window)
 
     def type(self, text: str) -> None:
         self.tool("type", "--delay", "30", text)
