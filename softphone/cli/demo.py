@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from softphone.cli.calling import CallFollower
-from softphone.cli.output import Output, Result
+from softphone.cli.output import Output, QuietOutput, Result
 from softphone.cli.phone_access import Composition, EngineKind, PhoneRequest, events_of
 from softphone.cli.registering import await_registration
 from softphone.dsp.correlation import best_alignment
@@ -85,7 +85,7 @@ class DemoCommand:
             call_id = secrets.token_hex(8)
             self._event("calling", target=SERVICE)
             phone.submit(Dial(call_id, SERVICE, account_id))
-            progress = self.output if self.output.json_lines else _Quiet(json_lines=False)
+            progress = self.output if self.output.json_lines else QuietOutput(json_lines=False)
             result = await CallFollower(phone, inbox, progress, call_id, self.seconds, PATIENCE).follow()
             self._called(result)
             return result
@@ -122,17 +122,6 @@ class DemoCommand:
         self._say("A sentence came back", f"{sent} packets out, {received} in, {fields['delay_ms']:.0f} ms later")
         self._say("The same sentence", f"correlation {fields['echo_correlation']:.3f} (1 is equal)")
         self._say("Nothing went in clear", f"{fields['plain_rtp_seen']} packets without encryption, at either end")
-
-
-class _Quiet(Output):
-    """The demo tells the call's progress in its own words."""
-
-    def event(self, name: str, **fields: Any) -> None:
-        del name, fields
-
-    @property
-    def can_ask(self) -> bool:
-        return False
 
 
 def _request(lab: Lab, audio: AudioChoice) -> PhoneRequest:

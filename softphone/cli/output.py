@@ -27,7 +27,18 @@ class Result:
         return self.failure is None
 
     @property
-    def exit_code(self) -> int:
+    class QuietOutput(Output):
+    """For a call that is part of something that tells its progress in its own words; nobody can be asked."""
+
+    def event(self, name: str, **fields: Any) -> None:
+        del name, fields
+
+    @property
+    def can_ask(self) -> bool:
+        return False
+
+
+def exit_code(self) -> int:
         return 0 if self.failure is None else int(self.failure.group)
 
     def as_dict(self) -> dict[str, Any]:
