@@ -27,18 +27,7 @@ class Result:
         return self.failure is None
 
     @property
-    class QuietOutput(Output):
-    """For a call that is part of something that tells its progress in its own words; nobody can be asked."""
-
-    def event(self, name: str, **fields: Any) -> None:
-        del name, fields
-
-    @property
-    def can_ask(self) -> bool:
-        return False
-
-
-def exit_code(self) -> int:
+    def exit_code(self) -> int:
         return 0 if self.failure is None else int(self.failure.group)
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,6 +88,17 @@ class Output:
     def _line(fields: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(fields, default=_plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+class QuietOutput(Output):
+    """For a call that is part of something that tells its progress in its own words; nobody can be asked."""
+
+    def event(self, name: str, **fields: Any) -> None:
+        del name, fields
+
+    @property
+    def can_ask(self) -> bool:
+        return False
 
 
 def exit_code(results: list[Result]) -> int:
