@@ -59,6 +59,13 @@ class AcceptedFlow:
         self._flow.close()
         self._end()
 
+    def abort(self) -> None:
+        self._flow.abort()
+        self._end()
+
+    async def wait_closed(self) -> None:
+        await self._flow.wait_closed()
+
     def _end(self) -> None:
         if not self._ended:
             self._ended = True

@@ -41,6 +41,9 @@ from softphone.ua.user_agent import UserAgent
 
 log = logging.getLogger(__name__)
 
+GOODBYE_WITHIN = 1.0
+"""Seconds that a server has at the end to close its side of a flow."""
+
 
 @dataclass(slots=True)
 class OpeningFlow:
@@ -76,6 +79,7 @@ class EngineCore:
         self._loop = asyncio.get_running_loop()
         self._media = media(self.post)
         self._flows: dict[FlowId, OpeningFlow] = {}
+        self._ending: dict[asyncio.Task[None], Flow] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
         self._closed = False
@@ -112,8 +116,9 @@ class EngineCore:
         await asyncio.gather(*opening, return_exceptions=True)
         for entry in self._flows.values():
             if entry.flow is not None:
-                entry.flow.close()
+                self._end_flow(entry.flow)
         self._flows.clear()
+        await self._flows_gone()
         await self._loop.run_in_executor(None, self._media.close)
 
     # The cycle
@@ -228,9 +233,26 @@ class EngineCore:
         if entry is None:
             return
         if entry.flow is not None:
-            entry.flow.close()
+            self._end_flow(entry.flow)
         elif entry.task is not None:
             entry.task.cancel()
+
+    def _end_flow(self, flow: Flow) -> None:
+        flow.close()
+        gone = self._loop.create_task(flow.wait_closed())
+        self._ending[gone] = flow
+        gone.add_done_callback(lambda task: self._ending.pop(task, None))
+
+    async def _flows_gone(self) -> None:
+        """The loop must not end before its connections have; a server that does not say goodbye is cut off."""
+        ending = dict(self._ending)
+        if not ending:
+            return
+        _, late = await asyncio.wait(ending, timeout=GOODBYE_WITHIN)
+        for task in late:
+            ending[task].abort()
+        if late:
+            await asyncio.wait(late)
 
     def _open_media(self, media_id: MediaId, flow_id: FlowId) -> None:
         entry = self._flows.get(flow_id)

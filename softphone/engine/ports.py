@@ -27,7 +27,17 @@ class Flow(Protocol):
 
     def send(self, data: bytes) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Say goodbye; neither callback is called afterwards."""
+        ...
+
+    def abort(self) -> None:
+        """End at once, also after `close`."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Until the connection is gone after `close` or `abort`."""
+        ...
 
 
 class Opener(Protocol):
