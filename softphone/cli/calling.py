@@ -263,6 +263,8 @@ class AnswerCommand:
                     results.append(self._told(Result(fields, item.failure)))
                 if isinstance(item, ua.IncomingCall):
                     results.append(self._told(await self._take(phone, inbox, item)))
+                    if results[-1].failure is INTERRUPTED:  # Ctrl-C ends the call and the waiting for others
+                        break
         return results
 
     def _told(self, result: Result) -> Result:

@@ -295,12 +295,14 @@ class UserAgent:
             broken = None
         except FramingError as error:
             items, broken = list(error.complete), error
+        if KeepAlive.PING in items:  # one pong says it for all that came together: a flood of pings is not sent back
+            self.emit(SendBytes(flow_id, b"\r\n"))
         for item in items:
             if flow_id not in self._framers:
                 return  # what one message said has ended the flow
             match item:
                 case KeepAlive.PING:
-                    self.emit(SendBytes(flow_id, b"\r\n"))
+                    continue
                 case KeepAlive.PONG:
                     session.keeper.pong(now)
                 case bytes():

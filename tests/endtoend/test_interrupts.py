@@ -77,6 +77,23 @@ def test_a_waiting_phone_stops_to_answer(kamailio: Kamailio, start_phone: StartP
     assert kamailio.registered("alice") == []
 
 
+def test_a_waiting_phone_in_a_call_hangs_up_and_stops_to_answer(
+    peers: Peers, kamailio: Kamailio, start_phone: StartPhone
+) -> None:
+    bob = peers.start(Baresip, "bob", kamailio, "bob", "bobpw")
+    phone = start_phone("answer", *signed_in(kamailio.tls_port, kamailio.root), "--audio", "null", password="alicepw")
+    phone.wait_for("waiting")
+    bob.dial("sip:alice@sip.test")
+    phone.wait_for("secured")
+    bob.wait_for("CALL_ESTABLISHED")
+    phone.interrupt()
+    finished = phone.finish(SOON)
+    bob.wait_for("CALL_CLOSED")
+    assert (finished.code, finished.result["calls"]) == (1, 1)
+    assert finished.named("call")[0]["ended_by"] == "local"
+    assert kamailio.registered("alice") == []
+
+
 def test_a_second_ctrl_c_ends_a_phone_that_is_still_saying_goodbye(
     authority: ThrowawayAuthority, start_phone: StartPhone, tmp_path: Path
 ) -> None:
