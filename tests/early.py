@@ -15,4 +15,4 @@ _STARTED_AGAIN = "SOFTPHONE_TESTS_STARTED_AGAIN"
 if os.environ.pop(_STARTED_AGAIN, None) is None:
     os.environ[_STARTED_AGAIN] = "yes"
     os.environ["OPENSSL_CONF"] = str(find_openssl_configuration())
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

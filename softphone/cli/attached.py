@@ -27,8 +27,36 @@ async def phone_for(own: PhoneSource, options: dict[str, Any]) -> tuple[PhoneSou
     """Where the command gets its phone, and what it asks of it. Raises OperationFailed."""
     place = LinkPlace(user_profile().runtime, system_form())
     if attaches(options, is_held(place.lock_file)):
+        refuse_ineffective(options)
         return AttachedPhone(place), await attached_request(place, options)
     return own, phone_request(options)
+
+
+# The running phone has settings, sound and connections of its own: these could not do what they say.
+INEFFECTIVE = (
+    "auth_user",
+    "domain",
+    "password_file",
+    "client_key",
+    "client_key_password_file",
+    "pin",
+    "trace",
+    "srtp_suites",
+    "codecs",
+    "play",
+    "record",
+)
+
+
+def refuse_ineffective(options: dict[str, Any]) -> None:
+    """Raises OperationFailed (USAGE) for an option that a command on the running phone would have to ignore."""
+    named = [name for name in INEFFECTIVE if options.get(name)]
+    if named:
+        listed = ", ".join("--" + name.replace("_", "-") for name in named)
+        raise usage(
+            f"{listed} cannot change the running phone, to which this command would attach.",
+            "Add --no-attach to use an engine of its own, or leave the option out.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,8 @@ class RegisterCommand:
                 "tls_version": view.flow.tls_version if view.flow else None,
                 "tls_cipher": view.flow.tls_cipher if view.flow else None,
                 "identity": view.flow.identity if view.flow else None,
+                "warnings": list(view.flow.warnings) if view.flow else None,
+                "notes": list(view.flow.notes) if view.flow else None,
                 "register_ms": round((clock.now() - began) * 1000, 1),
             }
             if result.ok and self.stay:

@@ -192,9 +192,9 @@ class _ClientRole:
         if cipher not in allowed:
             raise OperationFailed(failures.outside_profile(self.attempt(), version, cipher))
         leaf = self._leaf(tls)
-        identity, notices = self._identity(leaf)
+        identity, notes = self._identity(leaf)
         now = self.terms.clock()
-        notices += [chain.expiry_warning("The server's certificate", leaf, now), self.terms.own_notice()]
+        notices = [chain.expiry_warning("The server's certificate", leaf, now), self.terms.own_notice()]
         (local, local_port), (remote, remote_port) = socket_names(transport)
         self.established = True
         return FlowDescription(
@@ -207,6 +207,7 @@ class _ClientRole:
             identity=identity,
             handshake_ms=1000 * (time.monotonic() - self.terms.started),
             warnings=tuple(notice for notice in notices if notice is not None),
+            notes=notes,
         )
 
     def explain(self, tls: ssl.SSLObject, error: Exception | None) -> Failure:
@@ -241,17 +242,19 @@ class _ClientRole:
             raise OperationFailed(chain.explain_refusal(self.peer, unreadable, (), (), self.terms.clock()))
         return certificates[0]
 
-    def _identity(self, leaf: x509.Certificate) -> tuple[str, list[str | None]]:
+    def _identity(self, leaf: x509.Certificate) -> tuple[str, tuple[str, ...]]:
         if self.pinned:
             if chain.fingerprint(leaf) not in self.terms.settings.usable_pins:
                 raise OperationFailed(chain.pin_mismatch(self.peer, leaf, self.terms.settings.usable_pins))
-            return "pinned", []
+            return "pinned", ()
         match = match_identity(leaf, self.terms.name, self.terms.settings.strict_identity)
         if isinstance(match, Mismatch):
             raise OperationFailed(chain.wrong_name(self.peer, leaf, self.terms.name, match))
         if match.wildcard:
-            return match.identity, [f"The server was recognised by a wildcard, {match.identity}, beyond RFC 5922 §7.2."]
-        return match.identity, []
+            return match.identity, (
+                f"The server was recognised by a wildcard, {match.identity}, beyond RFC 5922 §7.2.",
+            )
+        return match.identity, ()
 
 
 def _most_telling(tried: list[tuple[Peer, Failure]]) -> Failure:

@@ -21,7 +21,8 @@ class FlowDescription:
     remote_port: int
     identity: str  # the name in the certificate that matched, or "pinned"
     handshake_ms: float = 0.0  # resolution, connection and handshake together
-    warnings: tuple[str, ...] = ()  # sentences: a certificate that expires soon, a wildcard that matched
+    warnings: tuple[str, ...] = ()  # sentences for the screen: a certificate that expires soon
+    notes: tuple[str, ...] = ()  # sentences for the receipt: a wildcard that matched
 
 
 @dataclass(frozen=True, slots=True)

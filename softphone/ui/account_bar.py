@@ -59,10 +59,19 @@ class AccountRow(QWidget):
         self._symbol.set_symbol(*_SYMBOLS[account.state])
         self.name.setText(foreign(account.display_name) or words.address(account.address))
         self.state.setText(words.registration(account))
-        self.trouble.say_failure(account.failure)
+        self._say_trouble(account)
         if account.state in _TOLD and (before is None or before.state is not account.state):
             failure = f" {words.sentence(account.failure)}" if account.failure else ""
             announce(self, f"{self.name.text()}: {self.state.text()}.{failure}")
+
+    def _say_trouble(self, account: AccountView) -> None:
+        """Why it failed; or, while it works, what will go wrong soon."""
+        warnings = account.flow.warnings if account.flow is not None else ()
+        if account.failure is not None or not warnings:
+            self.trouble.say_failure(account.failure)
+        else:
+            self.trouble.say(self.tr("Soon this will stop working"), " ".join(foreign(text) for text in warnings))
+        self.again.setVisible(account.failure is not None)
 
 
 class AccountBar(QWidget):

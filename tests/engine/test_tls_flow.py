@@ -138,7 +138,8 @@ def test_the_flow_says_when_certificates_expire_soon_and_that_a_wildcard_matched
             settings = replace(client, expected_name="sip.pbx.example")
             flow, _ = await open_flow(settings, listener.port)
             assert flow.description.identity == "*.pbx.example"
-            wildcard, server, own = flow.description.warnings
+            (wildcard,) = flow.description.notes
+            server, own = flow.description.warnings
             assert "wildcard" in wildcard
             assert "The server's certificate expires on" in server
             assert "in 12 days" in server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from softphone.ui.main_window import MainWindow
 from softphone.ui.theme import style_sheet, theme_of
 from tests.ui.conftest import Engine
 from tests.ui.hands import click, focused, key, type_text
-from tests.ui.states import READY, SELF_SIGNED, account, active, after, dialing, ended, incoming
+from tests.ui.states import FLOW, READY, SELF_SIGNED, account, active, after, dialing, ended, incoming
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -196,6 +197,18 @@ def test_a_lost_engine_is_said_and_unsaid(window: MainWindow) -> None:
 
     window.engine_attached()
     assert not window.engine_trouble.isVisible()
+
+
+def test_a_certificate_that_expires_soon_is_said_while_everything_works(window: MainWindow) -> None:
+    working = account()
+    row_id = working.accounts[0].id
+    flow = replace(FLOW, warnings=("The server's certificate expires on 2026-12-01, in 9 days.",))
+    window.render_state(replace(working, accounts=(replace(working.accounts[0], flow=flow),)))
+    row = window.accounts.rows[row_id]
+    assert "2026-12-01" in row.trouble.remedy.text()
+    assert row.again.isHidden()
+    window.render_state(working)
+    assert row.trouble.isHidden()
 
 
 @pytest.mark.parametrize("failure", [SELF_SIGNED, Failure(FailureKind.NAME_NOT_RESOLVED, "x" * 500, "y/" * 200)])

@@ -108,5 +108,5 @@ def _cannot_bind(address: str, why: str) -> Failure:
     return Failure(
         FailureKind.NETWORK_UNREACHABLE,
         f"No ports for voice can be opened on {address}: {why}.",
-        "Check the network connection and the range of media ports in the settings.",
+        "Check the network connection, and that other programs leave ports 16384 to 32767 free.",
     )
