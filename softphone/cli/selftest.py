@@ -216,7 +216,7 @@ def _watch_window(window: subprocess.Popen[bytes], place: LinkPlace) -> dict[str
 
     def attached_and_alive() -> bool:
         alive()
-        return _has_window(place)
+        return has_window(place)
 
     _until(attached_and_alive, "The window did not attach to the engine.")
     time.sleep(WINDOW_STAYS)
@@ -225,10 +225,13 @@ def _watch_window(window: subprocess.Popen[bytes], place: LinkPlace) -> dict[str
     return {"pid": window.pid, "platform": os.environ["QT_QPA_PLATFORM"]}
 
 
-def _has_window(place: LinkPlace) -> bool:
-    """Asks as a second window would: the engine refuses it while there is a first."""
+def has_window(place: LinkPlace) -> bool:
+    """Asks for the only window's place, as a tool: the engine refuses while a window is there.
+
+    Never as a window: the real one, if it came at that moment, would take us for it and leave.
+    """
     try:
-        connection = attach(place, FrontEndKind.WINDOW, only_window=True)
+        connection = attach(place, FrontEndKind.TOOL, only_window=True)
     except AnotherWindow:
         return True
     except (LinkBroken, LinkRefused):

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from softphone.cli.selftest import exact_offer
+from softphone.cli.selftest import exact_offer, has_window
 from softphone.engine.handshake_watch import ClientHello
+from softphone.engine.link.connection import attach
+from softphone.engine.link.greeting import FrontEndKind
+from softphone.engine.process.lock import is_held
+from softphone.engine.process.spawn import engine_start, ensure_engine
 from softphone.errors import FailureKind, OperationFailed
+from softphone.messages import Quit
 from softphone.policy.tls import TlsProfile
+from softphone.storage.profile import Profile
+from tests.peers.process import short_directory, until
 
 STAGES = ["sound library", "engine", "window", "registration", "call", "offer", "end"]
 EXACT = (*TlsProfile.GATEWAY.tls13_suites, *TlsProfile.GATEWAY.tls12_suites)
@@ -70,6 +79,38 @@ def test_a_window_that_cannot_open_fails_its_stage_with_its_own_words(tmp_path: 
     assert result["stages"][-1]["stage"] == "window"
     assert result["stages"][-1]["ok"] is False
     assert "no-such-screen" in " ".join(result["evidence"])
+
+
+def test_asking_for_a_window_never_takes_its_place() -> None:
+    folder = short_directory("selftest")
+    start = engine_start(Profile(folder, folder, folder / "run"), "--audio", "null")
+    tool = ensure_engine(start, FrontEndKind.TOOL)
+    done, asked = threading.Event(), 0
+
+    def ask() -> None:
+        nonlocal asked
+        while not done.is_set():
+            has_window(start.place)
+            asked += 1
+
+    asking = threading.Thread(target=ask)
+    try:
+        assert not has_window(start.place)
+        asking.start()
+        for _ in range(50):  # AnotherWindow here, were the question a window's
+            window = attach(start.place, FrontEndKind.WINDOW, only_window=True)
+            assert window is not None
+            assert has_window(start.place)
+            window.close()
+            until(lambda: not has_window(start.place), "the engine to see the window leave")
+    finally:
+        done.set()
+        asking.join(10)
+        tool.send(Quit())
+        tool.close()
+        until(lambda: not is_held(start.place.lock_file), "the engine to end", 10)
+        shutil.rmtree(folder)
+    assert asked > 50
 
 
 def test_an_exact_offer_is_accepted() -> None:
