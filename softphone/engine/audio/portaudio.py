@@ -231,9 +231,8 @@ class _Direction:
             variable = "PULSE_SOURCE" if self.kind is AudioDeviceKind.MICROPHONE else "PULSE_SINK"
             chosen = {variable: found.id, "PULSE_LATENCY_MSEC": str(PULSE_LATENCY_MS), "PULSE_PROP": PULSE_PROPERTIES}
             return chosen, "pulse"
-        if self._wanted is None:
-            return {}, None
-        return {}, self._choose(self._thread.portaudio_devices()).id
+        found = self._choose(self._thread.portaudio_devices())  # says in words that there is none at all
+        return {}, None if self._wanted is None else found.id
 
     def _choose(self, devices: tuple[AudioDevice, ...]) -> AudioDevice:
         found = find_device(devices, self.kind, self._wanted)
