@@ -10,13 +10,16 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from softphone.engine.audio.backend import AudioDevice, AudioDeviceKind
 from softphone.engine.audio.device_thread import DeviceUnavailable
 
 _log = logging.getLogger(__name__)
 _CLIENT = "softphone"
-_CONNECT_WITHIN = 1.5  # seconds; a server on this machine needs milliseconds, without a limit a hung one hangs us
+# Seconds. A server on this machine needs 5 ms, and without a limit a hung one hangs us. pulsectl waits for the whole
+# limit even where the connection is there at once, so the first one is short.
+_CONNECT_WITHIN = (0.03, 0.12, 0.4, 1.0)
 
 
 def list_devices(portaudio_devices: Callable[[], tuple[AudioDevice, ...]]) -> tuple[AudioDevice, ...]:
@@ -36,35 +39,42 @@ def pulse_devices() -> tuple[AudioDevice, ...] | None:
         import pulsectl
     except (ImportError, OSError):  # libpulse.so.0 is not installed
         return None
-    began = time.monotonic()
-    try:
-        with pulsectl.Pulse(_CLIENT, connect=False) as server:
-            server.connect(autospawn=False, timeout=_CONNECT_WITHIN)
-            defaults = server.server_info()
-            sources = [
-                AudioDevice(
-                    source.name,
-                    source.description,
-                    AudioDeviceKind.MICROPHONE,
-                    source.name == defaults.default_source_name,
-                    source.channel_count,
-                )
-                for source in server.source_list()
-                if source.monitor_of_sink_name is None
-            ]
-            sinks = [
-                AudioDevice(
-                    sink.name,
-                    sink.description,
-                    AudioDeviceKind.SPEAKER,
-                    sink.name == defaults.default_sink_name,
-                    sink.channel_count,
-                )
-                for sink in server.sink_list()
-            ]
-    except pulsectl.PulseError as error:
-        _log.debug("no sound server: %s", error)
-        if time.monotonic() - began >= _CONNECT_WITHIN:
-            raise DeviceUnavailable("the sound server does not answer") from error
-        return None
+    for patience in _CONNECT_WITHIN:
+        began = time.monotonic()
+        try:
+            return _ask(pulsectl, patience)
+        except pulsectl.PulseError as error:
+            _log.debug("no sound server: %s", error)
+            # Refused at once: nobody is there. After a silence it means that the silent one's queue is full.
+            if time.monotonic() - began < patience and patience == _CONNECT_WITHIN[0]:
+                return None
+    raise DeviceUnavailable("the sound server does not answer")
+
+
+def _ask(pulsectl: Any, patience: float) -> tuple[AudioDevice, ...]:
+    """Raises PulseError."""
+    with pulsectl.Pulse(_CLIENT, connect=False) as server:
+        server.connect(autospawn=False, timeout=patience)
+        defaults = server.server_info()
+        sources = [
+            AudioDevice(
+                source.name,
+                source.description,
+                AudioDeviceKind.MICROPHONE,
+                source.name == defaults.default_source_name,
+                source.channel_count,
+            )
+            for source in server.source_list()
+            if source.monitor_of_sink_name is None
+        ]
+        sinks = [
+            AudioDevice(
+                sink.name,
+                sink.description,
+                AudioDeviceKind.SPEAKER,
+                sink.name == defaults.default_sink_name,
+                sink.channel_count,
+            )
+            for sink in server.sink_list()
+        ]
     return (*sources, *sinks)
