@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 import sys
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +67,7 @@ class Output:
 
     def say(self, text: str) -> None:
         if not self.json_lines:
-            self._console.print(text, markup=False)
+            self._console.print("\n".join(_visible(line) for line in text.split("\n")), markup=False)
 
     def result(self, result: Result) -> None:
         if self.json_lines:
@@ -86,7 +88,8 @@ class Output:
 
     @staticmethod
     def _line(fields: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(fields, default=_plain, ensure_ascii=False) + "\n")
+        line = json.dumps(fields, default=_plain, ensure_ascii=False)
+        sys.stdout.write(_NOT_ASCII.sub(_json_escaped, line) + "\n")
         sys.stdout.flush()
 
 
@@ -126,7 +129,23 @@ def _shown(value: Any) -> str:
             return str(value)
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    """In JSON what a terminal would obey or a stream could not encode is written as its escape."""
+    category = unicodedata.category(found[0])
+    if category == "Cs":  # an octet of a peer that was not UTF-8
+        return "\\ufffd"
+    return json.dumps(found[0])[1:-1] if category[0] == "C" else found[0]
+
+
+def _visible(text: str) -> str:
+    """A peer's text on one line: nothing that a terminal obeys (escape sequences) or that turns the writing round."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else "·" for c in text)
+
+
 def _escaped(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(_visible(text))
