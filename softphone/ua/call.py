@@ -46,6 +46,8 @@ from softphone.ua.session_change import SessionChange
 
 CONSENT_WITHIN = 60.0  # s the person has to agree to a clear call before it is ended
 DECLINED = 603
+# Early media may still run in these, for as long as a server likes; the person speaks to nobody.
+_MICROPHONE_ENDED = frozenset({CallState.CANCELLING, CallState.AWAITING_CONSENT})
 
 
 class Call:
@@ -64,6 +66,7 @@ class Call:
         self.consent: ConsentNeeded | None = None  # of an incoming offer without encryption
         self.failure: Failure | None = None
         self.muted = False
+        self._left_behind = False  # what runs is an early dialog's that has sent us elsewhere
         self.announced_end = False  # the person has heard that it is over; only loose ends are left
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
@@ -189,8 +192,9 @@ class Call:
 
     @property
     def _silent(self) -> bool:
-        """Who is on hold hears no microphone."""
-        return self.muted or (self.change is not None and self.change.wanted is Direction.SENDONLY)
+        """Who is on hold hears no microphone, nor does an early dialog that the person or the server has ended."""
+        held = self.change is not None and self.change.wanted is Direction.SENDONLY
+        return self.muted or held or self._left_behind or self.state in _MICROPHONE_ENDED
 
     # What the person asks
 
@@ -235,6 +239,7 @@ class Call:
             self.change.want(direction, now)
         elif self.state is CallState.ACCEPTED:
             self.change.wanted = direction  # asked for once the ACK is here
+        self.media.silence(self._silent)  # at once: how long the answer takes is the other side's choice
 
     def set_muted(self, muted: bool) -> None:
         if muted is not self.muted and not self.announced_end:
@@ -289,7 +294,8 @@ class Call:
     def early_media(self, fork: Fork, media: NegotiatedMedia, now: float) -> None:
         """With forks only the first early dialog is sent to (security.md "SDES")."""
         del fork, now
-        if self.state is CallState.PROCEEDING and self.media.running is None:
+        if self.state is CallState.PROCEEDING and (self.media.running is None or self._left_behind):
+            self._left_behind = False
             self._host.emit(EarlyMediaStarted(self.id))
             self.media.run(media, silent=self._silent)
 
@@ -352,6 +358,7 @@ class Call:
         self._client.send(now)
 
     def _cancel_invite(self, now: float) -> None:
+        self.media.silence(self._silent)
         self._client.cancel(now)
 
     def _follow_redirect(self, now: float) -> None:
@@ -359,6 +366,7 @@ class Call:
 
     def _establish(self, now: float) -> None:
         self._deadline = None
+        self._left_behind = False
         self._established_at = now
         if self.client is not None:
             winner = self.client.winner
@@ -378,10 +386,13 @@ class Call:
         assert self._client.winner is not None
         self.dialog = self._client.winner.dialog
         self._deadline = now + CONSENT_WITHIN
+        self.media.silence(self._silent)
         self._host.emit(ConsentRequested(self.id, self._client_consent.reason))
 
     def _offer_redirect(self, now: float) -> None:
         del now
+        self._left_behind = True
+        self.media.silence(self._silent)
         self._host.emit(RedirectOffered(self.id, str(self._client.redirect)))
 
     def _accept(self, now: float) -> None:

@@ -8,8 +8,9 @@ from softphone.errors import FailureKind
 from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPolicy, UnencryptedPeer
 from softphone.sdp.negotiated import ClearMedia, SrtpSecurity
 from softphone.sip.header_values import cseq, to_addr
-from softphone.ua.actions import OpenFlow, StartMedia, StopMedia, UpdateMedia
-from softphone.ua.commands import AgreeToUnencrypted, Dial, FollowRedirect, HangUp, Mute, SendDigits, Unregister
+from softphone.sip.message import Request
+from softphone.ua.actions import OpenFlow, SetMuted, StartMedia, StopMedia, UpdateMedia
+from softphone.ua.commands import AgreeToUnencrypted, Dial, FollowRedirect, HangUp, Mute, SendDigits, Unmute, Unregister
 from softphone.ua.events import (
     CallEnded,
     CallEstablished,
@@ -375,6 +376,58 @@ class TestConsent:
         assert len(stage.of(CallNotEncrypted)) == 1
         stage.reply(invite, 200, BOB)
         assert len(stage.of(CallNotEncrypted)) == 1
+
+
+class TestEarlyMicrophone:
+    """What an early dialog hears ends with the person's word or the server's, not with the media session."""
+
+    @pytest.fixture
+    def invite(self, stage: Stage) -> Request:
+        invite = stage.dial()
+        theirs = their_session()
+        theirs.receive_offer(invite.body)
+        stage.reply(invite, 183, BOB, body=theirs.create_answer())
+        return invite
+
+    @staticmethod
+    def muted(stage: Stage) -> list[bool]:
+        return [action.muted for action in stage.did(SetMuted)]
+
+    def test_is_silent_after_hanging_up_however_long_the_server_takes(self, stage: Stage, invite: Request) -> None:
+        assert self.muted(stage) == []
+        stage.do(HangUp("c"))
+        assert self.muted(stage) == [True]
+        stage.do(Mute("c"))
+        stage.do(Unmute("c"))
+        assert self.muted(stage) == [True]
+        stage.reply(invite, 487)
+        stage.settled()
+
+    def test_is_silent_after_a_redirection_until_the_new_address_answers(self, stage: Stage, invite: Request) -> None:
+        stage.reply(invite, 302, ("Contact", "<sip:carol@lab.test>"))
+        assert self.muted(stage) == [True]
+        stage.do(FollowRedirect("c"))
+        stage.do(Mute("c"))
+        stage.do(Unmute("c"))
+        assert self.muted(stage) == [True]
+        again = stage.last("INVITE")
+        theirs = their_session(seed=8)
+        theirs.receive_offer(again.body)
+        stage.reply(again, 183, BOB, to_tag="carol", body=theirs.create_answer())
+        assert self.muted(stage) == [True, False]
+        assert len(stage.did(UpdateMedia)) == 1
+
+    def test_is_silent_while_the_person_is_asked_about_another_fork(self) -> None:
+        stage = Stage(ASK).registered()
+        invite = stage.dial()
+        theirs = their_session(ASK)
+        theirs.receive_offer(invite.body)
+        stage.reply(invite, 183, BOB, to_tag="one", body=theirs.create_answer())
+        stage.reply(invite, 200, BOB, to_tag="two", body=clear_answer(invite.body))
+        assert len(stage.of(ConsentRequested)) == 1
+        assert self.muted(stage) == [True]
+        stage.do(AgreeToUnencrypted("c"))
+        assert self.muted(stage) == [True, False]
 
 
 class TestFlow:

@@ -82,6 +82,14 @@ def test_who_is_on_hold_hears_no_microphone_and_mute_stays(talk: Talk) -> None:
     assert [action.muted for action in stage.did(SetMuted)] == [True, False]
 
 
+def test_the_microphone_is_silent_from_hold_on_and_not_from_its_answer_on(talk: Talk) -> None:
+    talk.stage.do(Hold("c"))
+    assert [action.muted for action in talk.stage.did(SetMuted)] == [True]
+    talk.stage.reply(talk.stage.last("INVITE"), 488)
+    assert talk.stage.of(CallNotice)
+    assert [action.muted for action in talk.stage.did(SetMuted)] == [True, False]
+
+
 def test_what_is_wanted_while_an_offer_is_on_its_way_follows_it(talk: Talk) -> None:
     stage = talk.stage
     stage.do(Hold("c"))
