@@ -90,6 +90,7 @@ _TABLE = (
     Service("busy", "is busy (486)", refusal=486),
     Service("decline", "rings for a second, then declines (603)", (Step(1.0, _decline(603)),)),
     Service("ring", "rings for ever"),
+    Service("slow", "rings for five seconds, then answers as “echo”", (Step(5.0, Answer),), _echo),
     Service(
         "early", "speaks before it answers, answers after 3 s", (Step(0.0, StartEarlyMedia), Step(3.0, Answer)), speech
     ),

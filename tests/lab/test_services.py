@@ -113,6 +113,19 @@ def test_ring_rings_until_the_caller_gives_up(tmp_path: Path) -> None:
     run(work())
 
 
+def test_slow_rings_first_and_then_is_an_echo(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with lab_running(pace=0.1) as lab, signed_in(lab, tmp_path) as line:
+            call_id = line.dial("slow")
+            await line.until(CallRinging)
+            assert not line.saw(CallEstablished)
+            await line.until(CallSecured)
+            await line.hang_up(call_id)
+        assert lab.calls[0].established
+
+    run(work())
+
+
 def test_early_is_heard_before_it_answers(tmp_path: Path) -> None:
     async def work() -> None:
         async with lab_running(pace=0.4) as lab, signed_in(lab, tmp_path) as line:
