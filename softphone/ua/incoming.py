@@ -39,7 +39,7 @@ class IncomingRequests:
         if account is None:
             return
         try:
-            call = self._call_of(request)
+            call = self._call_of(account, request)
             if call is not None:
                 self._within_dialog(call, key, request, now)
             else:
@@ -48,9 +48,12 @@ class IncomingRequests:
             refusal = response_to(request, error.status_hint, headers=(warning_399(error.reason),))
             self._agent.respond(key, refusal, now)
 
-    def ack(self, request: Request, now: float) -> None:
+    def ack(self, request: Request, flow_id: FlowId, now: float) -> None:
+        account = self._agent.account_of_flow(flow_id)
+        if account is None:
+            return
         try:
-            call = self._call_of(request)
+            call = self._call_of(account, request)
             if call is not None:
                 call.receive_ack(request, now)
         except RemoteProtocolError:
@@ -71,13 +74,14 @@ class IncomingRequests:
 
     # Within a dialog
 
-    def _call_of(self, request: Request) -> Call | None:
+    def _call_of(self, account: Account, request: Request) -> Call | None:
+        """Among the account's own: its server has no say in the calls of another one."""
         local_tag, remote_tag, wanted = to_addr(request).tag, from_addr(request).tag, call_id(request)
         if local_tag is None:
             return None
         for call in self._agent.calls.values():
             dialog = call.dialog
-            if dialog is None:
+            if dialog is None or call.account.id != account.id:
                 continue
             known = dialog.id
             if (known.call_id, known.local_tag, known.remote_tag) == (wanted, local_tag, remote_tag or ""):

@@ -359,8 +359,8 @@ class UserAgent:
                 self._handlers.pop(name, None)
             case RequestArrived(key=key, request=request, flow_id=flow_id):
                 self._incoming.request(key, request, flow_id, now)
-            case AckArrived(request=request):
-                self._incoming.ack(request, now)
+            case AckArrived(request=request, flow_id=flow_id):
+                self._incoming.ack(request, flow_id, now)
             case CancelArrived(key=key):
                 self._incoming.cancelled(key, now)
             case ResponseFailed():

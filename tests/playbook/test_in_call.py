@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from softphone.errors import FailureKind
@@ -10,7 +12,7 @@ from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.message import Request
 from softphone.ua.actions import SendTelephoneEvents, SetMuted, StartMedia, UpdateMedia
-from softphone.ua.commands import HangUp, Hold, Mute, Resume, SendDigits, Unmute
+from softphone.ua.commands import AddAccount, HangUp, Hold, Mute, Resume, SendDigits, Unmute
 from softphone.ua.events import CallEnded, CallNotice, HoldChanged
 from tests.playbook.stage import BOB, PROXY_CHALLENGE, Stage, their_session
 
@@ -55,6 +57,16 @@ def test_hold_and_resume_keep_the_keys(talk: Talk) -> None:
     assert stage.heard() == ["INVITE", "ACK", "INVITE", "ACK"]
     assert talk.directions == [Direction.SENDONLY, Direction.SENDRECV]
     assert {action.media.security for action in stage.did(UpdateMedia)} == {stage.started[0].security}
+
+
+def test_the_server_of_another_account_has_no_say_in_the_call(talk: Talk) -> None:
+    stage = talk.stage
+    stage.do(AddAccount(replace(stage.account, id="b", register=False)))
+    stage.say(stage.from_callee(talk.invite, "INVITE", 1, talk.theirs.create_offer()))
+    stage.say(stage.from_callee(talk.invite, "BYE", 2))
+    assert stage.heard() == ["481 to INVITE", "481 to BYE"]
+    assert stage.did(UpdateMedia) == []
+    assert stage.of(CallEnded) == []
 
 
 def test_hold_of_both_sides_is_inactive_until_both_resume(talk: Talk) -> None:
