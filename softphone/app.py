@@ -41,6 +41,7 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def own_phone(self, request: PhoneRequest) -> AsyncIterator[Phone]:
+        forbid_core_dumps()  # this process is the engine then
         loop = asyncio.get_running_loop()
 
         def notice(failure: Failure) -> None:
