@@ -129,6 +129,8 @@ class SettingsFile:
         if not isinstance(version, int) or version > SETTINGS_VERSION:
             raise _broken(self.path, f"it was written by a newer version of the program (version {version})")
         for number in range(version, SETTINGS_VERSION):
+            if number not in MIGRATIONS:
+                raise _broken(self.path, f"there never was a version {version} of it")
             MIGRATIONS[number](plain)
         plain["version"] = SETTINGS_VERSION
 
