@@ -58,7 +58,12 @@ def _evidence(response: Response) -> tuple[str, ...]:
     facts = [f"SIP {response.status} {response.reason}"]
     facts += [f"Warning: {value}" for value in response.headers.get_all("Warning")[:3]]
     facts += [f"Reason: {value}" for value in response.headers.get_all("Reason")[:3]]
-    return tuple(fact[:300] for fact in facts)
+    return tuple(_quoted(fact, 300) for fact in facts)
+
+
+def _quoted(text: str, most: int) -> str:
+    """A peer's words within ours: no line breaks, escape sequences or direction marks that would change how ours read."""
+    return "".join(character if character.isprintable() else "·" for character in text[:most])
 
 
 def call_failure(response: Response, *, offered_srtp_only: bool = False) -> Failure:
@@ -81,7 +86,7 @@ def registration_failure(response: Response, server: str) -> Failure:
 
 def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:
     kind, reason, remedy = row
-    said = f" ({response.status} {response.reason})" if response.reason else f" ({response.status})"
+    said = f" ({response.status} {_quoted(response.reason, 100)})" if response.reason else f" ({response.status})"
     return Failure(kind, f"{reason}{said}."[:400], f"{remedy}.", _evidence(response), response.status)
 
 
