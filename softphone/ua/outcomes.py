@@ -62,7 +62,7 @@ def _evidence(response: Response) -> tuple[str, ...]:
 
 
 def _quoted(text: str, most: int) -> str:
-    """A peer's words within ours: no line breaks, escape sequences or direction marks that would change how ours read."""
+    """A peer's words within ours: no line breaks, escape sequences or direction marks, which change how ours read."""
     return "".join(character if character.isprintable() else "·" for character in text[:most])
 
 
