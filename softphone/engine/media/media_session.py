@@ -248,7 +248,7 @@ class _Running:
         if not accepted:
             return
         self._heard(now)
-        if source != self._rtp_peer:
+        if source != self._rtp_peer and not self.receiver.under_retired_key:
             _log.info("%s: media comes from %s port %d", self._media_id, *source)
             if self._media.rtcp_mux:
                 self._rtcp_peer = source
@@ -273,7 +273,7 @@ class _Running:
             _log.debug("%s: %s", self._media_id, error)
             return
         self._heard(now)
-        if on_rtcp and not clear and not self._media.rtcp_mux:
+        if on_rtcp and not clear and not self._media.rtcp_mux and not self.receiver.under_retired_key:
             self._rtcp_peer = source
 
     def _heard(self, now: float) -> None:

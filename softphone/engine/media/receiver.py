@@ -42,6 +42,7 @@ class Receiver:
         self._lost_before = 0
         self._retired: MediaReceiver | None = None
         self._retired_until = 0.0
+        self.under_retired_key = False  # the packet opened last: it is played, and says nothing of where the peer is
         self._context = receiving_context(media.security)
         self._media = media
         self.statistics = self._new_statistics(media)
@@ -144,19 +145,23 @@ class Receiver:
                 assert_never(playout)
 
     def _unprotect_rtp(self, data: bytes, now: float) -> bytes:
+        self.under_retired_key = False
         try:
             return self._context.unprotect_rtp(data)
         except AuthenticationFailed:
             if self._retired is None or now > self._retired_until:
                 raise
+            self.under_retired_key = True
             return self._retired.unprotect_rtp(data)
 
     def _unprotect_rtcp(self, data: bytes, now: float) -> bytes:
+        self.under_retired_key = False
         try:
             return self._context.unprotect_rtcp(data)
         except AuthenticationFailed:
             if self._retired is None or now > self._retired_until:
                 raise
+            self.under_retired_key = True
             return self._retired.unprotect_rtcp(data)
 
     def _count_failure(self, data: bytes) -> None:

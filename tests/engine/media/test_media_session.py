@@ -181,7 +181,7 @@ def test_held_a_session_neither_sends_nor_plays_and_goes_on_under_the_same_ssrc(
         sent = both.a.session.report().rtp_sent
         both.a.session.update(replace(both.media_a, direction=Direction.INACTIVE), both.now)
         both.b.session.update(replace(both.media_b, direction=Direction.INACTIVE), both.now)
-        both.advance(6.0)
+        both.advance(15.0)  # two intervals of RTCP, whatever chance makes of them
         report = both.a.session.report()
         assert report.rtp_sent == sent
         assert report.rtt_ms is not None  # RTCP goes on
@@ -287,6 +287,20 @@ def test_a_changed_key_is_a_new_context_with_a_new_ssrc_and_no_packet_is_lost_on
         report = both.b.session.report()
         assert report.auth_failures == 0
         assert report.rtp_received == both.a.session.report().rtp_sent
+
+
+def test_who_has_only_the_key_before_does_not_draw_our_voice_to_itself() -> None:
+    with pair() as both:
+        both.start(ToneEndpoint(), ToneEndpoint())
+        both.advance(0.5)
+        _, of_b = crossed_keys()  # of another fork, say, that has answered and is silent yet
+        both.b.session.update(replace(both.media_b, security=of_b, remote_rtp_port=9), both.now)
+        before = both.a.session.report()
+        both.advance(0.5)
+        both.a.take_in(both.now)
+        after = both.a.session.report()
+        assert after.auth_failures + after.rtp_received - before.auth_failures - before.rtp_received <= 1
+        assert both.b.session.report().auth_failures == 0
 
 
 def test_packets_under_the_key_before_are_refused_after_two_seconds() -> None:
