@@ -80,7 +80,7 @@ def check_pins(pins: tuple[str, ...]) -> None:
 def account(settings: Settings, chosen: AccountSettings, password: Secret | None) -> Account:
     """Raises OperationFailed (SETTINGS, USAGE, POLICY)."""
     check_codecs(settings.media.codecs)
-    check_pins(settings.tls.pins)
+    check_pins(chosen.pins)
     return Account(
         id=chosen.name,
         user=chosen.user,
@@ -96,14 +96,15 @@ def account(settings: Settings, chosen: AccountSettings, password: Secret | None
     )
 
 
-def tls_settings(tls: TlsSection, client_key_password: Secret | None = None) -> TlsSettings:
+def tls_settings(tls: TlsSection, pins: tuple[str, ...] = (), client_key_password: Secret | None = None) -> TlsSettings:
+    """`pins` are one account's own: a certificate trusted for one server proves nothing about another."""
     return TlsSettings(
         profile=tls.profile,
         ca_files=tuple(str(Path(name).expanduser()) for name in tls.ca_files),
         client_certificate=tls.client_certificate or None,
         client_key=tls.client_key or None,
         client_key_password=client_key_password,
-        pins=tls.pins,
+        pins=pins,
         expected_name=tls.expected_name or None,
         strict_identity=tls.strict_identity,
     )

@@ -43,7 +43,7 @@ from softphone.state import AppState, reduce
 from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AccountSettings, Settings, SettingsFile
 from softphone.ua.account import AccountId
-from softphone.ua.commands import AddAccount, Command, RemoveAccount
+from softphone.ua.commands import AddAccount, Command, Register, RemoveAccount
 from softphone.ua.events import RegistrationChanged, RegistrationState
 
 log = logging.getLogger(__name__)
@@ -132,8 +132,8 @@ class Controller:
             self._start_account(account, passwords.get(account.name))
 
     def tls_settings(self, account_id: AccountId) -> TlsSettings:
-        del account_id  # one TLS section for all accounts until accounts bring their own
-        return configuration.tls_settings(self._settings.tls)
+        account = self._account(account_id)
+        return configuration.tls_settings(self._settings.tls, account.pins if account is not None else ())
 
     # Commands
 
@@ -166,6 +166,8 @@ class Controller:
                 self.publish(WindowRaised(dial))
 
     def _sign_in(self, command: SignIn) -> None:
+        old = self._account(command.account_id)
+        same_server = old is not None and (old.server, old.domain) == (command.server, command.domain)
         account = AccountSettings(
             name=command.account_id,
             user=command.user,
@@ -173,6 +175,7 @@ class Controller:
             server=command.server,
             auth_user=command.auth_user,
             display_name=command.display_name,
+            pins=old.pins if old is not None and same_server else (),
         )
         configuration.account(self._settings, account, None)  # refuses what cannot be used, before anything is saved
         tls = self._settings.tls
@@ -218,14 +221,21 @@ class Controller:
             self._start_account(account, self._password_of(account))
 
     def _pin(self, account_id: AccountId, sha256: str) -> None:
-        tls = self._settings.tls
+        account = self._account(account_id)
+        if account is None:
+            return
         pin = sha256.replace(":", "").lower()
-        self._save(replace(self._settings, tls=replace(tls, pins=(*(p for p in tls.pins if p != pin), pin))))
-        account = next((a for a in self._settings.accounts if a.name == account_id), None)
-        if account is not None:
-            self._start_account(account, self._password_of(account))
+        configuration.check_pins((pin,))  # before it is saved: a bad one would block the account
+        pinned = replace(account, pins=(*(p for p in account.pins if p != pin), pin))
+        others = tuple(pinned if a is account else a for a in self._settings.accounts)
+        self._save(replace(self._settings, accounts=others))
+        self._start_account(pinned, self._password_of(pinned))
+        self._submit(Register(account_id))  # at once, not when the back-off is over
 
     # Within
+
+    def _account(self, account_id: AccountId) -> AccountSettings | None:
+        return next((account for account in self._settings.accounts if account.name == account_id), None)
 
     def _start_account(self, chosen: AccountSettings, password: Secret | None) -> None:
         known = AccountKnown(

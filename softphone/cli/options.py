@@ -119,11 +119,13 @@ def phone_request(options: dict[str, Any]) -> PhoneRequest:
         raise usage("This version cannot attach to the running phone.", "Leave out --attach.")
     settings = _settings(options)
     chosen = _account(settings, options)
+    if options.get("pin"):
+        chosen = replace(chosen, pins=(*chosen.pins, options["pin"]))
     settings = replace(settings, accounts=(chosen,))
     # Refused here, before anything is connected.
     configuration.media_policy(settings.media)
     configuration.check_codecs(settings.media.codecs)
-    configuration.check_pins(settings.tls.pins)
+    configuration.check_pins(chosen.pins)
     password = _password(chosen, options)
     return PhoneRequest(
         settings=settings,
@@ -152,8 +154,6 @@ def _settings(options: dict[str, Any]) -> Settings:
         tls = replace(
             tls, client_certificate=str(options["client_cert"]), client_key=str(options.get("client_key") or "")
         )
-    if options.get("pin"):
-        tls = replace(tls, pins=(*tls.pins, options["pin"]))
     if options.get("media_encryption"):
         media = replace(media, encryption=MediaEncryption(options["media_encryption"]))
     if options.get("connection_profile"):

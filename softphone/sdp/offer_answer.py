@@ -348,6 +348,8 @@ class OfferAnswerSession:
         security: MediaSecurity = self._clear_media()
         if judgement.crypto is not None:
             send = next(item.srtp_key for item in offer.line.crypto if item.tag == judgement.crypto.tag)
+            if judgement.crypto.srtp_key == send:  # our own key given back: our packets, reflected, would be the peer's
+                return rejection(Cause.KEYS, ("the answer repeats our own key",))
             security = SrtpSecurity(send, judgement.crypto.srtp_key)
         direction = _both(offer.line.direction, line.direction.reversed)
         media = self._media(line, formats, security, direction, line.rtcp_mux and offer.line.rtcp_mux)

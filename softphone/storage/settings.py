@@ -41,6 +41,7 @@ class AccountSettings:
     display_name: str = ""
     register: bool = True
     expires: int = 3600
+    pins: tuple[str, ...] = ()  # SHA-256 of this account's server's certificate, hex; no other server may show it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,6 @@ class TlsSection:
     ca_files: tuple[str, ...] = ()
     client_certificate: str = ""
     client_key: str = ""
-    pins: tuple[str, ...] = ()  # SHA-256 of the server's certificate, hex
     expected_name: str = ""
     strict_identity: bool = False
 

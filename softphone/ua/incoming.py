@@ -27,6 +27,7 @@ from softphone.ua.rules import Rules
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
 
+MAX_PARTY_URI = 1024  # characters kept of a caller's address; longer ones are nobody's
 MAX_DISPLAY_NAME = 256  # characters kept of what a caller calls itself; fifty ended calls are kept with theirs
 
 
@@ -145,7 +146,7 @@ class IncomingRequests:
             self._agent.respond(key, response_to(request, status, to_tag=tag), now)
             return
         caller = from_addr(request)
-        remote = Party(str(caller.uri), caller.display_name[:MAX_DISPLAY_NAME])
+        remote = Party(str(caller.uri)[:MAX_PARTY_URI], caller.display_name[:MAX_DISPLAY_NAME])
         call_id_ = token(self._agent.token_bytes)
         policy = self._rules.media_policy(account, request.uri)
         session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes)

@@ -594,3 +594,12 @@ def test_disabled_makes_a_clear_call_that_says_why() -> None:
     security = negotiated(caller.negotiated).security
     assert isinstance(security, ClearMedia)
     assert "Disabled" in security.reason
+
+
+def test_an_answer_that_gives_our_own_key_back_is_refused() -> None:
+    """Our own packets, reflected, would authenticate as the peer's."""
+    caller = session(suites(SUITE_80), "caller")
+    verdict = caller.receive_answer(caller.create_offer())
+    assert isinstance(verdict, Rejection)
+    assert "the answer repeats our own key" in verdict.failure.evidence
+    assert caller.negotiated is None
