@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ import pytest
 
 from softphone.engine.link.greeting import FrontEndKind
 from softphone.engine.process.spawn import ensure_engine
-from softphone.messages import SignIn
+from softphone.messages import Quit, SignIn
 from softphone.policy.secret import Secret
 from softphone.state import AppState, CallPhase, Encryption
 from softphone.ua.events import RegistrationState
+from softphone.ua.media_report import MediaReport
 from softphone.ui.theme import current_theme
 from tests.peers.process import PeerProcess, until
+from tests.peers.pulse import settle
 from tests.processes.conftest import running, start_running
 from tests.processes.running import ROOT, Running
 from tests.ui.xvfb import XServer, colours
@@ -145,6 +149,45 @@ def test_a_call_by_keyboard_in_the_real_window_is_encrypted_and_shown_as_such(
     assert [name for name in window.imported() if name in NEVER or name.startswith(tuple(f"{n}." for n in NEVER))] == []
     assert "softphone.ui.main_window" in window.imported()
     assert window.process.log_text() == ""
+
+
+def test_a_window_that_froze_and_was_killed_lost_nothing_and_another_shows_the_call(
+    running: Running, x_server: XServer, lab: dict[str, Any]
+) -> None:
+    names = ("DISPLAY", "XAUTHORITY", "QT_QPA_PLATFORM")
+    environment = {name: x_server.environment[name] for name in names if name in x_server.environment}
+    words = [f"{name}={value}" for name, value in {**environment, "SOFTPHONE_PROFILE": running.directory}.items()]
+    another = ["env", *words, sys.executable, "-m", "softphone"]
+    ensure_engine(running.start(*running.engine_options(window=another)), FrontEndKind.TOOL).close()
+    sign_in(running, lab)
+    window = Window(running, x_server)
+    x_server.focus(window.process)
+    window.process.until(
+        lambda: colours(x_server.picture())[current_theme().call.name()] > 200, "the call button", 15.0
+    )
+    x_server.type("echo")
+    x_server.key("Return")
+    red = current_theme().hang_up.name()
+    window.process.until(lambda: colours(x_server.picture())[red] > 500, "the red button", 15.0)
+
+    os.kill(window.process.pid, signal.SIGSTOP)
+    began, before = time.monotonic(), packets(running)
+    settle(3.0)
+    os.kill(window.process.pid, signal.SIGKILL)
+    until(lambda: colours(x_server.picture())[red] == 0, "the window to go", 10.0)
+    until(lambda: colours(x_server.picture())[red] > 500, "another window with the call", 20.0)
+    seconds, after = time.monotonic() - began, packets(running)
+    assert after.lost == 0
+    expected = 50 * seconds
+    for made in (after.rtp_sent - before.rtp_sent, after.rtp_received - before.rtp_received):
+        assert abs(made - expected) < 75, f"{made} packets in {seconds:.1f} s"  # reports come once a second
+
+    running.tell(Quit())
+    running.wait_ended()
+
+
+def packets(running: Running) -> MediaReport:
+    return until(lambda: state_of(running).calls[0].report, "a report", 5.0)
 
 
 def test_a_second_start_gives_its_address_to_the_first_window_and_ends(
