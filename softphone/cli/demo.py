@@ -98,7 +98,7 @@ class DemoCommand:
 
     def _say(self, title: str, text: str) -> None:
         self._step += 1
-        self.output.say(f" {self._step}  {title:<22}{text}")
+        self.output.say(f" {self._step}  {title:<23}  {text}")
 
     def _registered(self, account: AccountView) -> None:
         flow = account.flow
