@@ -115,8 +115,6 @@ def attaches(options: dict[str, Any], running: bool) -> bool:
 
 def phone_request(options: dict[str, Any]) -> PhoneRequest:
     """Raises OperationFailed (USAGE, SETTINGS, STORAGE, POLICY, NO_CREDENTIALS)."""
-    if attaches(options, running=False):
-        raise usage("This version cannot attach to the running phone.", "Leave out --attach.")
     settings = _settings(options)
     chosen = _account(settings, options)
     if options.get("pin"):

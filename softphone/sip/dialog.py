@@ -1,13 +1,12 @@
 """Dialogs (RFC 3261 §12): what two user agents remember of each other between transactions.
 
 Owns: the dialog's identifier, CSeq numbers, route set and remote target; the table of its life; building requests
-inside it (§12.2.1.1), judging those that arrive (§12.2.2); finding it again, forks of one INVITE included. Knows no
-transaction, no session and no time.
+inside it (§12.2.1.1), judging those that arrive (§12.2.2). Knows no transaction, no session and no time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -17,7 +16,6 @@ from softphone.sip.message import Headers, Message, Request, Response
 from softphone.sip.state_table import StateTable, every
 from softphone.sip.uri import SipUri, Uri
 
-MAX_DIALOGS_PER_CALL = 16  # forks of one INVITE that are remembered; more come only from a peer that means harm
 MAX_FORWARDS = 70  # RFC 3261 §8.1.1.6
 
 # RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1, RFC 3515: requests that move the remote target.
@@ -248,48 +246,6 @@ class Dialog:
         if isinstance(first, SipUri) and first.parameter("lr") is None:
             return _as_request_uri(first), [*map(str, self.route_set[1:]), f"<{target}>"]
         return target, [str(route) for route in self.route_set]
-
-
-class DialogSet:
-    """All dialogs of a user agent, found by what a message carries (§12.2.2)."""
-
-    def __init__(self) -> None:
-        self._dialogs: dict[DialogId, Dialog] = {}
-
-    def __iter__(self) -> Iterator[Dialog]:
-        return iter(list(self._dialogs.values()))
-
-    def __len__(self) -> int:
-        return len(self._dialogs)
-
-    def add(self, dialog: Dialog) -> None:
-        """Raises RemoteProtocolError when one INVITE forks into more than MAX_DIALOGS_PER_CALL dialogs."""
-        if len(self.forks(dialog.id.call_id, dialog.id.local_tag)) >= MAX_DIALOGS_PER_CALL:
-            raise RemoteProtocolError("too many forks of one call", 500)
-        self._dialogs[dialog.id] = dialog
-
-    def remove(self, dialog_id: DialogId) -> None:
-        """Nothing happens if it is not there."""
-        self._dialogs.pop(dialog_id, None)
-
-    def get(self, call_id: str, local_tag: str, remote_tag: str) -> Dialog | None:
-        return self._dialogs.get(DialogId(call_id, local_tag, remote_tag))
-
-    def for_request(self, request: Request) -> Dialog | None:
-        """The dialog of a request that arrived: our tag is in To."""
-        return self.get(call_id(request), to_addr(request).tag or "", from_addr(request).tag or "")
-
-    def for_response(self, response: Response) -> Dialog | None:
-        """The dialog of a response that arrived: our tag is in From. None for a fork that is not yet known."""
-        return self.get(call_id(response), from_addr(response).tag or "", to_addr(response).tag or "")
-
-    def forks(self, call_id: str, local_tag: str) -> tuple[Dialog, ...]:
-        """All dialogs that one INVITE of ours has made."""
-        return tuple(
-            dialog
-            for dialog in self._dialogs.values()
-            if (dialog.id.call_id, dialog.id.local_tag) == (call_id, local_tag)
-        )
 
 
 def _is_sips(uri: Uri) -> bool:

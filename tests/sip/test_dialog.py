@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softphone.errors import RemoteProtocolError
-from softphone.sip.dialog import MAX_DIALOGS_PER_CALL, Dialog, DialogId, DialogSet, DialogState, Role
+from softphone.sip.dialog import Dialog, DialogId, DialogState, Role
 from softphone.sip.header_values import cseq, from_addr, to_addr
 from softphone.sip.message import Headers, Request, Response
 from softphone.sip.parser import parse_message
@@ -326,46 +326,6 @@ def test_in_a_dialog_made_by_a_sips_request_no_target_is_ever_sip() -> None:
     callee = called(uri="sips:bob@biloxi.example.com")
     callee.receive(in_dialog("INVITE", 8, contact="<sip:alice@192.0.2.9>"))
     assert str(callee.request("BYE").uri) == "sips:alice@192.0.2.9"
-
-
-# Finding it again
-
-
-def test_a_dialog_is_found_by_requests_and_responses() -> None:
-    dialogs = DialogSet()
-    callee, caller = called(), Dialog.from_response(invite(), response(180))
-    dialogs.add(callee)
-    dialogs.add(caller)
-    assert dialogs.for_request(in_dialog("BYE", 8)) is callee
-    assert dialogs.for_response(response(200)) is caller
-    assert dialogs.for_response(response(200, tag="unknown")) is None
-    assert dialogs.get(CALL_ID, "ours", "9fxced76sl") is callee
-    assert set(dialogs) == {callee, caller}
-    dialogs.remove(callee.id)
-    dialogs.remove(callee.id)
-    assert dialogs.for_request(in_dialog("BYE", 8)) is None
-    assert len(dialogs) == 1
-
-
-def test_forks_of_one_invite_are_dialogs_of_their_own_and_only_the_winner_is_confirmed() -> None:
-    dialogs = DialogSet()
-    for tag in ("a", "b", "c"):
-        dialogs.add(Dialog.from_response(invite(), response(180, tag=tag)))
-    winner = dialogs.for_response(response(200, tag="b"))
-    assert winner is not None
-    winner.confirm(response(200, tag="b"))
-    forks = dialogs.forks(CALL_ID, "9fxced76sl")
-    assert {dialog.id.remote_tag for dialog in forks} == {"a", "b", "c"}
-    assert [dialog.id.remote_tag for dialog in forks if dialog.state is DialogState.CONFIRMED] == ["b"]
-
-
-def test_the_forks_of_one_invite_are_bounded() -> None:
-    dialogs = DialogSet()
-    for number in range(MAX_DIALOGS_PER_CALL):
-        dialogs.add(Dialog.from_response(invite(), response(180, tag=str(number))))
-    with pytest.raises(RemoteProtocolError, match="too many forks"):
-        dialogs.add(Dialog.from_response(invite(), response(180, tag="one-more")))
-    assert len(dialogs) == MAX_DIALOGS_PER_CALL
 
 
 def test_a_dialog_shows_its_identity_and_state() -> None:
