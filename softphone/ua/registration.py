@@ -161,7 +161,7 @@ class Registration:
         if branch != self._branch:
             return
         silent = not isinstance(error, TransportFailed)
-        self.status = 408 if silent else 503
+        self.status = None  # none was received; the failure carries the 408 or 503 that it is treated as (§8.1.3.1)
         server = str(self.account.server)
         self._failure = no_answer("the registration", server) if silent else flow_lost("while registering")
         self._retry_after = 0.0

@@ -182,6 +182,7 @@ def test_a_silent_server_gets_a_new_flow_with_back_off() -> None:
     assert stage.registration.state is R.WAITING
     assert stage.registration.failure is not None
     assert stage.registration.failure.kind is FailureKind.SERVER_SILENT
+    assert stage.registration.status is None, "no answer, no status"
     assert stage.leftovers() == {}
     stage.wait(1)
     assert len(stage.did(OpenFlow)) == 2
