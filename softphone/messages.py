@@ -14,7 +14,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, Unencrypt
 from softphone.policy.origin import Origin
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsProfile
-from softphone.ua.account import AccountId
+from softphone.ua.account import AccountId, CallRules, DigitsMode, WatchedLine
 from softphone.ua.commands import Command as CallCommand
 from softphone.ua.events import Event as CallEvent
 
@@ -88,7 +88,46 @@ class RaiseWindow:
     dial: str = ""
 
 
-AppCommand = SignIn | SignOut | ChangeMediaSettings | ChooseDevices | PinCertificate | Quit | RaiseWindow
+@dataclass(frozen=True, slots=True)
+class AccountOptions:
+    """What a person chooses per account beside its address; empty `codecs` and None `media` follow the general ones."""
+
+    rules: CallRules = field(default_factory=CallRules)
+    digits: DigitsMode = DigitsMode.AUTO
+    hide_identity: bool = False
+    message_waiting: bool = True
+    voicemail: str = ""
+    watched: tuple[WatchedLine, ...] = ()
+    codecs: tuple[str, ...] = ()
+    media: MediaSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAccountOptions:
+    """Saved and in force for new calls; refused with a Notice where policy forbids it."""
+
+    account_id: AccountId
+    options: AccountOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseDefaultAccount:
+    """The account that calls go out with when none is named."""
+
+    account_id: AccountId
+
+
+AppCommand = (
+    SignIn
+    | SignOut
+    | ChangeMediaSettings
+    | ChangeAccountOptions
+    | ChooseDefaultAccount
+    | ChooseDevices
+    | PinCertificate
+    | Quit
+    | RaiseWindow
+)
 AnyCommand = CallCommand | AppCommand
 
 
@@ -116,17 +155,19 @@ class SettingsView:
     microphone: str = ""
     speaker: str = ""
     settings_file: str = ""
+    default_account: AccountId = ""  # "": the first one
     problem: Failure | None = None  # the file is broken: it is kept, nothing is written
 
 
 @dataclass(frozen=True, slots=True)
 class AccountKnown:
-    """An account is set up (its registration follows as RegistrationChanged)."""
+    """An account is set up or changed (its registration follows as RegistrationChanged)."""
 
     account_id: AccountId
     address: str
     display_name: str
     server: str
+    options: AccountOptions = field(default_factory=AccountOptions)
 
 
 @dataclass(frozen=True, slots=True)

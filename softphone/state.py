@@ -12,6 +12,7 @@ from typing import assert_never
 
 from softphone import messages as app
 from softphone.errors import Failure
+from softphone.policy.media import KeyExchange
 from softphone.ua import events as ua
 from softphone.ua.account import AccountId
 from softphone.ua.commands import CallId
@@ -20,6 +21,7 @@ from softphone.ua.media_report import MediaReport
 
 MAX_RECENT = 50  # ended calls kept in the state
 MAX_NOTICES = 20
+MAX_MESSAGES = 200
 
 
 class CallDirection(enum.Enum):
@@ -52,6 +54,51 @@ class CallSecurity:
     tls_version: str | None = None
     tls_cipher: str | None = None
     reason: str | None = None  # why not
+    key_exchange: KeyExchange = KeyExchange.SDES
+
+
+@dataclass(frozen=True, slots=True)
+class MessageWaiting:
+    waiting: bool = False
+    new: int | None = None
+    old: int | None = None
+    voicemail: str = ""  # the address to call
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """A watched line."""
+
+    uri: str
+    state: ua.LineState = ua.LineState.UNKNOWN
+    remote: ua.Party | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """A transfer under way, or asked for by the other side."""
+
+    role: ua.TransferRole
+    target: str
+    status: int | None = None  # of the new call, as far as it is known
+    referred_by: ua.Party | None = None
+    wants_answer: bool = False  # AcceptTransfer or RefuseTransfer is due
+    attended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """An instant message; kept in memory only."""
+
+    id: str
+    account_id: AccountId
+    remote: ua.Party
+    text: str
+    at: float
+    outgoing: bool
+    state: ua.DeliveryState | None = None  # of an outgoing one
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +112,9 @@ class AccountView:
     retry_in_s: float | None = None
     expires_s: int | None = None
     flow: FlowDescription | None = None
+    options: app.AccountOptions = field(default_factory=app.AccountOptions)
+    message_waiting: MessageWaiting = field(default_factory=MessageWaiting)
+    lines: tuple[LineView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +138,15 @@ class CallView:
     held_by_us: bool = False
     held_by_peer: bool = False
     digits_received: str = ""
+    digits_sent: str = ""
+    identity: ua.CallerIdentity = field(default_factory=ua.CallerIdentity)
+    remote_asserted: bool = False  # `remote` is what the server vouches for
+    waiting: bool = False  # came while another call ran
+    auto_answered: bool = False
+    transfer: TransferView | None = None
+    in_conference: bool = False
+    member_muted: bool = False  # nobody in the conference hears it
+    deflected: ua.CallDeflected | None = None
     report: MediaReport | None = None
     notice: Failure | None = None
     ended: ua.CallEnded | None = None
@@ -101,6 +160,7 @@ class AppState:
     settings: app.SettingsView = field(default_factory=app.SettingsView)
     devices: tuple[app.AudioDeviceView, ...] = ()
     notices: tuple[Failure, ...] = ()  # newest last
+    messages: tuple[MessageView, ...] = ()  # newest last
 
     def account(self, account_id: AccountId) -> AccountView | None:
         return next((account for account in self.accounts if account.id == account_id), None)
@@ -130,6 +190,14 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return _new_call(state, event, now)
         case ua.CallLost():
             return _lost(state, event, now)
+        case ua.CallDeflected():
+            return _deflected(state, event, now)
+        case ua.ConferenceChanged():
+            return _conference(state, event)
+        case ua.MessageWaitingChanged() | ua.LineStateChanged():
+            return _account_event(state, event)
+        case ua.MessageReceived() | ua.MessageDelivery():
+            return _message(state, event, now)
         case ua.CallEnded():
             return _ended(state, event, now)
         case _:
@@ -137,8 +205,74 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
 
 
 def _with_account(state: AppState, event: app.AccountKnown) -> AppState:
-    view = AccountView(event.account_id, event.address, event.display_name, event.server)
-    return replace(state, accounts=(*(a for a in state.accounts if a.id != view.id), view))
+    """In the order of the settings; what is known of its registration stays until something newer is said."""
+    known = state.account(event.account_id) or AccountView(event.account_id, event.address)
+    lines = {line.uri: line for line in known.lines}
+    view = replace(
+        known,
+        address=event.address,
+        display_name=event.display_name,
+        server=event.server,
+        options=event.options,
+        lines=tuple(lines.get(watched.uri, LineView(watched.uri)) for watched in event.options.watched),
+    )
+    if state.account(view.id) is None:
+        return replace(state, accounts=(*state.accounts, view))
+    return replace(state, accounts=tuple(view if a.id == view.id else a for a in state.accounts))
+
+
+def _account_event(state: AppState, event: ua.MessageWaitingChanged | ua.LineStateChanged) -> AppState:
+    account = state.account(event.account_id)
+    if account is None:
+        return state
+    match event:
+        case ua.MessageWaitingChanged(waiting=waiting, new=new, old=old, voicemail=voicemail):
+            changed = replace(account, message_waiting=MessageWaiting(waiting, new, old, voicemail))
+        case ua.LineStateChanged(uri=uri):
+            line = LineView(uri, event.state, event.remote, event.failure)
+            changed = replace(account, lines=tuple(line if old.uri == uri else old for old in account.lines))
+    return replace(state, accounts=tuple(changed if a.id == account.id else a for a in state.accounts))
+
+
+def _message(state: AppState, event: ua.MessageReceived | ua.MessageDelivery, now: float) -> AppState:
+    view = MessageView(event.message_id, event.account_id, event.remote, event.text, now, outgoing=False)
+    if isinstance(event, ua.MessageDelivery):
+        view = replace(view, outgoing=True, state=event.state, failure=event.failure)
+        if any(old.id == view.id for old in state.messages):
+            known = tuple(
+                replace(old, state=event.state, failure=event.failure) if old.id == view.id else old
+                for old in state.messages
+            )
+            return replace(state, messages=known)
+    return replace(state, messages=(*state.messages, view)[-MAX_MESSAGES:])
+
+
+def _conference(state: AppState, event: ua.ConferenceChanged) -> AppState:
+    return replace(
+        state,
+        calls=tuple(
+            replace(call, in_conference=call.id in event.call_ids, member_muted=call.id in event.muted)
+            for call in state.calls
+        ),
+    )
+
+
+def _deflected(state: AppState, event: ua.CallDeflected, now: float) -> AppState:
+    """A call that rang until it was sent on gets its CallEnded besides; one that never rang has only this."""
+    if any(call.id == event.call_id for call in state.calls):
+        return _update(state, event.call_id, lambda call: replace(call, deflected=event))
+    call = CallView(
+        event.call_id,
+        event.account_id,
+        event.remote,
+        CallDirection.INCOMING,
+        CallPhase.ENDED,
+        began_at=now,
+        ended_at=now,
+        deflected=event,
+        ended=ua.CallEnded(event.call_id, ua.EndedBy.LOCAL, event.status),
+    )
+    return replace(state, recent=(call, *state.recent)[:MAX_RECENT])
 
 
 def _registration(state: AppState, event: ua.RegistrationChanged) -> AppState:
@@ -221,6 +355,11 @@ _CallChange = (
     | ua.RedirectOffered
     | ua.HoldChanged
     | ua.MuteChanged
+    | ua.RemoteIdentityChanged
+    | ua.DigitsSent
+    | ua.TransferRequested
+    | ua.TransferProgressed
+    | ua.TransferEnded
     | ua.DigitPressed
     | ua.CallReported
     | ua.CallNotice
@@ -236,7 +375,9 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
         case ua.CallEstablished(codec=codec):
             return replace(call, phase=CallPhase.ACTIVE, established_at=now, codec=codec)
         case ua.CallSecured(srtp_suite=suite, flow=flow):
-            lock = CallSecurity(Encryption.SRTP, suite, flow.tls_version, flow.tls_cipher)
+            lock = CallSecurity(
+                Encryption.SRTP, suite, flow.tls_version, flow.tls_cipher, key_exchange=event.key_exchange
+            )
             return replace(call, security=lock)
         case ua.CallNotEncrypted(reason=reason):
             return replace(call, security=CallSecurity(Encryption.NONE, reason=reason))
@@ -248,6 +389,19 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
             return replace(call, held_by_us=by_us, held_by_peer=by_peer)
         case ua.MuteChanged(muted=muted):
             return replace(call, muted=muted)
+        case ua.RemoteIdentityChanged(remote=remote, asserted=asserted):
+            return replace(call, remote=remote, remote_asserted=asserted)
+        case ua.DigitsSent(digits=digits):
+            return replace(call, digits_sent=(call.digits_sent + digits)[-100:])
+        case ua.TransferRequested(target=target, referred_by=by, attended=attended):
+            role = ua.TransferRole.TRANSFEREE
+            return replace(
+                call, transfer=TransferView(role, target, referred_by=by, wants_answer=True, attended=attended)
+            )
+        case ua.TransferProgressed(role=role, target=target, status=status):
+            return replace(call, transfer=TransferView(role, target, status))
+        case ua.TransferEnded(failure=failure):
+            return replace(call, transfer=None, notice=failure or call.notice)
         case ua.DigitPressed(digit=digit):
             return replace(call, digits_received=(call.digits_received + digit)[-100:])
         case ua.CallReported(report=report):

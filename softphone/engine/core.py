@@ -25,10 +25,14 @@ from softphone.ua.actions import (
     CloseFlow,
     FlowId,
     MediaId,
+    MixMedia,
     OpenFlow,
     OpenMedia,
+    PlayTone,
+    RebindMedia,
     SendBytes,
     SendTelephoneEvents,
+    SendTones,
     SetMuted,
     StartMedia,
     StopMedia,
@@ -186,6 +190,14 @@ class EngineCore:
                 self._media.set_muted(media_id, muted)
             case SendTelephoneEvents(media_id=media_id, digits=digits):
                 self._media.send_digits(media_id, digits)
+            case SendTones(media_id=media_id, digits=digits):
+                self._media.send_tones(media_id, digits)
+            case RebindMedia(media_id=media_id, flow_id=flow_id):
+                self._rebind_media(media_id, flow_id)
+            case MixMedia(media_ids=media_ids, silenced=silenced):
+                self._media.mix(media_ids, silenced)
+            case PlayTone(call_id=call_id, tone=tone):
+                self._media.play_tone(call_id, tone)
             case _:
                 assert_never(action)
 
@@ -265,6 +277,11 @@ class EngineCore:
             self.post(MediaFailed(media_id, failure))
             return
         self._media.open(media_id, entry.flow.description.local_address)
+
+    def _rebind_media(self, media_id: MediaId, flow_id: FlowId) -> None:
+        entry = self._flows.get(flow_id)
+        if entry is not None and entry.flow is not None:  # else the next flow asks again
+            self._media.rebind(media_id, entry.flow.description.local_address)
 
     def _start_media(self, action: StartMedia) -> None:
         try:

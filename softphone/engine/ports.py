@@ -13,7 +13,7 @@ from softphone.engine.audio.backend import AudioEndpoint
 from softphone.errors import Failure
 from softphone.policy.tls import TlsSettings
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId, OpenFlow
+from softphone.ua.actions import MediaId, OpenFlow, Tone
 from softphone.ua.inputs import FlowDescription, Input
 
 Post = Callable[[Input], None]
@@ -58,6 +58,20 @@ class Media(Protocol):
     def set_muted(self, media_id: MediaId, muted: bool) -> None: ...
 
     def send_digits(self, media_id: MediaId, digits: str) -> None: ...
+
+    def send_tones(self, media_id: MediaId, digits: str) -> None: ...
+
+    def rebind(self, media_id: MediaId, address: str) -> None:
+        """New sockets on another local address; what runs goes on over them. MediaOpened or MediaFailed follows."""
+        ...
+
+    def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
+        """One conference of these sessions; fewer than two end it."""
+        ...
+
+    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+        """To the person alone; None stops what this call plays."""
+        ...
 
     def stop(self, media_id: MediaId) -> None: ...
 

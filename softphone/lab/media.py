@@ -12,7 +12,7 @@ from softphone.engine.media.shared_media import SharedMedia
 from softphone.engine.ports import Post
 from softphone.lab.adversary import Adversary
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId
+from softphone.ua.actions import MediaId, Tone
 from softphone.ua.inputs import MediaReported
 from softphone.ua.media_report import MediaReport
 
@@ -43,6 +43,18 @@ class LabMedia:
 
     def send_digits(self, media_id: MediaId, digits: str) -> None:
         self._share.send_digits(media_id, digits)
+
+    def send_tones(self, media_id: MediaId, digits: str) -> None:
+        self._share.send_tones(media_id, digits)
+
+    def rebind(self, media_id: MediaId, address: str) -> None:
+        self._share.rebind(media_id, address)
+
+    def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
+        self._share.mix(media_ids, silenced)
+
+    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+        """The lab has no person to hear it."""
 
     def stop(self, media_id: MediaId) -> None:
         self._share.stop(media_id)

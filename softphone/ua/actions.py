@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from softphone.sdp.negotiated import NegotiatedMedia
@@ -81,6 +82,62 @@ class SendTelephoneEvents:
     digits: str
 
 
+@dataclass(frozen=True, slots=True)
+class SendTones:
+    """Digits as tones in the voice, whatever was negotiated."""
+
+    media_id: MediaId
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebindMedia:
+    """The local address changed: new sockets on the flow's address; answered by MediaOpened or MediaFailed.
+
+    What runs goes on over the new sockets at once, with the same keys and roll-over counters.
+    """
+
+    media_id: MediaId
+    flow_id: FlowId
+
+
+@dataclass(frozen=True, slots=True)
+class MixMedia:
+    """These sessions are one conference from now on: each hears the microphone and all others but itself (mix-minus).
+
+    Fewer than two: there is no conference. What `silenced` ones send is heard by nobody.
+    """
+
+    media_ids: tuple[MediaId, ...]
+    silenced: tuple[MediaId, ...] = ()
+
+
+class Tone(enum.Enum):
+    RINGBACK = "ringback"  # the other side rings and sends no media of its own
+    CALL_WAITING = "call-waiting"
+    AUTO_ANSWERED = "auto-answered"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayTone:
+    """To the person alone, on the speaker; None stops what this call plays. CALL_WAITING is heard over the voice."""
+
+    call_id: str
+    tone: Tone | None
+
+
 Action = (
-    OpenFlow | SendBytes | CloseFlow | OpenMedia | StartMedia | UpdateMedia | StopMedia | SetMuted | SendTelephoneEvents
+    OpenFlow
+    | SendBytes
+    | CloseFlow
+    | OpenMedia
+    | StartMedia
+    | UpdateMedia
+    | StopMedia
+    | SetMuted
+    | SendTelephoneEvents
+    | SendTones
+    | RebindMedia
+    | MixMedia
+    | PlayTone
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softphone.errors import Failure, FailureKind
+from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
@@ -22,6 +22,7 @@ from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_media import CallMedia
 from softphone.ua.call_table import CALL_TABLE, CallState, CallStep, CallTrigger
 from softphone.ua.commands import CallId
+from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.events import (
     CallEnded,
     CallEstablished,
@@ -71,6 +72,7 @@ class Call:
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
         self._decline_status = DECLINED
+        self._decline_headers: tuple[tuple[str, str], ...] = ()
         self._sdp: bytes | None = None  # our answer in 183 and 2xx
         self._ending = CallEnding(host, account, self)
         self._deadline: float | None = None
@@ -85,7 +87,9 @@ class Call:
             CallStep.FOLLOW_REDIRECT: self._follow_redirect,
             CallStep.ACCEPT: self._accept,
             CallStep.SEND_EARLY: self._send_early,
-            CallStep.DECLINE: lambda now: self._server.respond(self._decline_status, now),
+            CallStep.DECLINE: lambda now: self._server.respond(
+                self._decline_status, now, headers=self._decline_headers
+            ),
             CallStep.TERMINATE_INVITE: lambda now: self._server.respond(487, now),
             CallStep.MEDIA_UNAVAILABLE: lambda now: self._server.respond(500, now),
             CallStep.CATCH_UP: self._catch_up,
@@ -112,9 +116,11 @@ class Call:
         session: OfferAnswerSession,
         policy: MediaPolicy,
         now: float,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> Call:
+        """`headers` go into the INVITE besides: Replaces, Referred-By, Privacy."""
         call = cls(host, account, call_id, Party(str(target)), session, now)
-        call.client = InviteClient(host, account, call, session, policy, target)
+        call.client = InviteClient(host, account, call, session, policy, target, headers)
         return call
 
     @classmethod
@@ -200,10 +206,26 @@ class Call:
 
     def decline(self, status: int, now: float) -> None:
         self._decline_status = status if 400 <= status <= 699 else DECLINED
+        self._decline_headers = ()
         self.trigger(CallTrigger.DECLINE, now)
 
+    def deflect(self, target: str, now: float) -> None:
+        """To another address (302, RFC 3261 §21.3.3), as a person types it."""
+        try:
+            uri = parse_dial_target(target, self.account.domain)
+        except OperationFailed as error:
+            self._notify(error.failure)
+            return
+        self._decline_status, self._decline_headers = 302, (("Contact", f"<{uri}>"),)
+        self.trigger(CallTrigger.DECLINE, now)
+
+    def rekey(self, now: float) -> None:
+        """New SRTP keys by a new offer (RFC 4568 §7.1.4)."""
+        if self.change is not None and self.state is CallState.ESTABLISHED:
+            self.change.renew_keys(now)
+
     def hang_up(self, now: float) -> None:
-        self._decline_status = DECLINED
+        self._decline_status, self._decline_headers = DECLINED, ()
         self.trigger(CallTrigger.HANG_UP, now)
 
     def answer(self, now: float, *, unencrypted: bool = False) -> None:

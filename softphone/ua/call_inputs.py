@@ -9,7 +9,6 @@ from typing import assert_never
 
 from softphone.errors import Failure, FailureKind
 from softphone.sdp.negotiated import Direction, SrtpSecurity
-from softphone.ua.actions import SendTelephoneEvents
 from softphone.ua.call import Call
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.commands import (
@@ -17,12 +16,13 @@ from softphone.ua.commands import (
     Answer,
     AnswerUnencrypted,
     Decline,
+    Deflect,
     FollowRedirect,
     HangUp,
     Hold,
     Mute,
+    Rekey,
     Resume,
-    SendDigits,
     StartEarlyMedia,
     Unmute,
 )
@@ -38,27 +38,25 @@ from softphone.ua.inputs import (
     MediaTimedOut,
 )
 
-DIGITS = frozenset("0123456789*#ABCD")
-MAX_DIGITS = 100  # of one SendDigits
-
 CallCommand = (
     Answer
     | AnswerUnencrypted
     | StartEarlyMedia
     | Decline
+    | Deflect
     | HangUp
     | Hold
     | Resume
+    | Rekey
     | Mute
     | Unmute
-    | SendDigits
     | AgreeToUnencrypted
     | FollowRedirect
 )
 MediaInput = MediaOpened | MediaFailed | MediaSecured | MediaFlowing | MediaTimedOut | DigitReceived | MediaReported
 
 
-def command_call(host: Host, call: Call, command: CallCommand, now: float) -> None:
+def command_call(call: Call, command: CallCommand, now: float) -> None:
     match command:
         case Answer():
             call.answer(now)
@@ -68,6 +66,10 @@ def command_call(host: Host, call: Call, command: CallCommand, now: float) -> No
             call.start_early_media(now)
         case Decline(status=status):
             call.decline(status, now)
+        case Deflect(target=target):
+            call.deflect(target, now)
+        case Rekey():
+            call.rekey(now)
         case HangUp():
             call.hang_up(now)
         case Hold():
@@ -78,8 +80,6 @@ def command_call(host: Host, call: Call, command: CallCommand, now: float) -> No
             call.set_muted(True)
         case Unmute():
             call.set_muted(False)
-        case SendDigits(digits=digits):
-            _send_digits(host, call, digits.upper())
         case AgreeToUnencrypted():
             call.agree(now)
         case FollowRedirect():
@@ -111,11 +111,6 @@ def hear_media(host: Host, call: Call, given: MediaInput, now: float) -> None:
             host.emit(DigitPressed(call.id, digit))
         case _:
             assert_never(given)
-
-
-def _send_digits(host: Host, call: Call, digits: str) -> None:
-    if digits and set(digits) <= DIGITS and len(digits) <= MAX_DIGITS and call.media.running is not None:
-        host.emit(SendTelephoneEvents(call.media.id, digits))
 
 
 def _say_secured(host: Host, call: Call) -> None:

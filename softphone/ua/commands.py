@@ -43,7 +43,8 @@ class Dial:
 
     call_id: CallId
     target: str
-    account_id: AccountId | None = None  # None: the first account
+    account_id: AccountId | None = None  # None: the default account, which is the first one
+    hide_identity: bool | None = None  # privacy of this call (RFC 3323); None: as the account says
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,102 @@ class Unmute:
 
 @dataclass(frozen=True, slots=True)
 class SendDigits:
-    """Digits 0-9 * # A-D as telephone-events (RFC 4733)."""
+    """Digits 0-9 * # A-D as the account's `DigitsMode` says; a comma waits one second, a semicolon two."""
 
     call_id: CallId
     digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deflect:
+    """A ringing call to another address (302)."""
+
+    call_id: CallId
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchTo:
+    """Talk in this call (or its conference): resume it, hold all others."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class Rekey:
+    """New SRTP keys for both directions by a new offer."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Blind: the other side of the call is to call `target` (RFC 3515, RFC 5589 §6)."""
+
+    call_id: CallId
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTo:
+    """Attended: the other sides of these two calls of ours are to talk to each other (RFC 3891, RFC 5589 §7)."""
+
+    call_id: CallId
+    other_call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTransfer:
+    """The other side asked us to call elsewhere (TransferRequested). The new call gets this id."""
+
+    call_id: CallId
+    new_call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseTransfer:
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class JoinConference:
+    """These calls, and those that are joined already, hear each other. Held ones are resumed."""
+
+    call_ids: tuple[CallId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveConference:
+    """Split this call off; it is put on hold. The last one left is an ordinary call."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class SetMemberMuted:
+    """Nobody in the conference hears this member."""
+
+    call_id: CallId
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickUp:
+    """Take the call that rings at a watched line (RFC 3891, or its feature code)."""
+
+    call_id: CallId  # of the call this makes
+    account_id: AccountId
+    uri: str  # the watched line's
+
+
+@dataclass(frozen=True, slots=True)
+class SendInstantMessage:
+    """SIP MESSAGE (RFC 3428). `message_id` is ours; MessageDelivery follows."""
+
+    message_id: str
+    target: str
+    text: str
+    account_id: AccountId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +241,18 @@ Command = (
     | Mute
     | Unmute
     | SendDigits
+    | Deflect
+    | SwitchTo
+    | Rekey
+    | Transfer
+    | TransferTo
+    | AcceptTransfer
+    | RefuseTransfer
+    | JoinConference
+    | LeaveConference
+    | SetMemberMuted
+    | PickUp
+    | SendInstantMessage
     | AgreeToUnencrypted
     | FollowRedirect
     | EndOrphan

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from softphone.errors import Failure
+from softphone.policy.media import KeyExchange
 from softphone.sdp.negotiated import Direction
 from softphone.ua.account import AccountId
 from softphone.ua.commands import CallId
@@ -42,6 +43,23 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Diversion:
+    """One station on a call's way: who sent it on, and why (RFC 5806 Diversion, RFC 7044 History-Info)."""
+
+    party: Party
+    reason: str = ""  # "busy", "no-answer", "unconditional" …; "" unknown
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIdentity:
+    """What the server and the caller say of who calls, beside From. Untrusted text of the peer."""
+
+    asserted: Party | None = None  # P-Asserted-Identity (RFC 3325), else Remote-Party-ID: what the server vouches for
+    anonymous: bool = False  # the caller asked not to be named (RFC 3323)
+    diversions: tuple[Diversion, ...] = ()  # the latest first
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingCall:
     """Ringing here. `unencrypted` is set when answering means a clear call (policy "ask" or "allow" or Disabled)."""
 
@@ -51,6 +69,10 @@ class IncomingCall:
     called: str  # the request URI: which of our addresses was called
     unencrypted: str | None = None  # the reason, in words
     needs_consent: bool = False  # only AnswerUnencrypted takes it
+    identity: CallerIdentity = field(default_factory=CallerIdentity)
+    waiting: bool = False  # another call runs: call waiting
+    auto_answered: bool = False  # answered without asking, as the account's rules allow; audible
+    replaces: CallId | None = None  # a call of ours that this one takes over (RFC 3891)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,7 @@ class CallStarted:
     call_id: CallId
     account_id: AccountId
     remote: Party
+    replaces: CallId | None = None  # the call that a transfer sent on to this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +111,7 @@ class CallSecured:
     call_id: CallId
     srtp_suite: str
     flow: FlowDescription
+    key_exchange: KeyExchange = KeyExchange.SDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +148,132 @@ class HoldChanged:
 class MuteChanged:
     call_id: CallId
     muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteIdentityChanged:
+    """Connected line: who is at the other end now (RFC 4916, RFC 3325, Remote-Party-ID)."""
+
+    call_id: CallId
+    remote: Party
+    asserted: bool = False  # the server vouches for it
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsSent:
+    """These have gone out, in this order."""
+
+    call_id: CallId
+    digits: str
+
+
+class TransferRole(enum.Enum):
+    TRANSFEROR = "transferor"  # we sent the REFER
+    TRANSFEREE = "transferee"  # we are to call elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """The other side asks us to call `target`; AcceptTransfer or RefuseTransfer decides."""
+
+    call_id: CallId
+    target: str
+    referred_by: Party | None = None
+    attended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgressed:
+    """How far the transfer is (RFC 3515 §2.4.5): a SIP status of the new call."""
+
+    call_id: CallId
+    role: TransferRole
+    target: str
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnded:
+    """`failure` None: it succeeded, and this call ends. Otherwise the call goes on."""
+
+    call_id: CallId
+    role: TransferRole
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceChanged:
+    """Who is joined now; empty: nobody. `muted` are those whom nobody hears."""
+
+    call_ids: tuple[CallId, ...]
+    muted: tuple[CallId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallDeflected:
+    """An incoming call that never rang, or was sent on: by a rule of the account or by the person."""
+
+    call_id: CallId
+    account_id: AccountId
+    remote: Party
+    why: str  # "always", "busy", "no-answer", "do-not-disturb", "denied", "busy-here", "deflected"
+    target: str = ""  # where it was sent; "" nowhere
+    status: int = 302
+
+
+@dataclass(frozen=True, slots=True)
+class MessageWaitingChanged:
+    """RFC 3842. Counts are None where the server gives none."""
+
+    account_id: AccountId
+    waiting: bool
+    new: int | None = None
+    old: int | None = None
+    voicemail: str = ""  # the address to call; "" unknown
+
+
+class LineState(enum.Enum):
+    """A watched line (RFC 4235 §3.7.1 in people's words)."""
+
+    UNKNOWN = "unknown"  # not subscribed, or the server refused
+    IDLE = "idle"
+    RINGING = "ringing"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class LineStateChanged:
+    account_id: AccountId
+    uri: str  # as in the settings
+    state: LineState
+    remote: Party | None = None  # who calls it or talks to it, if the server says
+    failure: Failure | None = None  # why it is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    account_id: AccountId
+    message_id: str  # ours
+    remote: Party
+    text: str
+
+
+class DeliveryState(enum.Enum):
+    SENDING = "sending"
+    ACCEPTED = "accepted"  # 202: the server will deliver it
+    DELIVERED = "delivered"  # 200
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDelivery:
+    account_id: AccountId
+    message_id: str
+    remote: Party
+    text: str
+    state: DeliveryState
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +351,17 @@ Event = (
     | RedirectOffered
     | HoldChanged
     | MuteChanged
+    | RemoteIdentityChanged
+    | DigitsSent
+    | TransferRequested
+    | TransferProgressed
+    | TransferEnded
+    | ConferenceChanged
+    | CallDeflected
+    | MessageWaitingChanged
+    | LineStateChanged
+    | MessageReceived
+    | MessageDelivery
     | DigitPressed
     | CallReported
     | CallNotice

@@ -5,6 +5,7 @@ Owns: the way from a server transaction to a call, and the answers that need non
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind, RemoteProtocolError
@@ -34,6 +35,22 @@ MAX_DISPLAY_NAME = 256  # characters kept of what a caller calls itself; fifty e
 class IncomingRequests:
     def __init__(self, agent: UserAgent, rules: Rules) -> None:
         self._agent, self._rules = agent, rules
+        # By method, after the checks; METHODS (`ALLOW`) says which are let through.
+        self._within: dict[str, Callable[[Call, str, Request, float], None]] = {
+            "INVITE": self._invite_within,
+            "BYE": self._bye,
+            "OPTIONS": lambda _call, key, request, now: self._agent.respond(key, self._options(request), now),
+            "REFER": agent.transfers.refer,
+            "NOTIFY": agent.transfers.notify,
+            "INFO": agent.digits.info,
+        }
+        self._outside: dict[str, Callable[[Account, str, Request, float], None]] = {
+            "INVITE": self._invite,
+            "OPTIONS": lambda _account, key, request, now: self._agent.respond(key, self._options(request), now),
+            "REFER": agent.transfers.refer_outside,
+            "NOTIFY": agent.subscriptions.notify,
+            "MESSAGE": agent.instant_messages.message,
+        }
 
     def request(self, key: str, request: Request, flow_id: FlowId, now: float) -> None:
         account = self._agent.account_of_flow(flow_id)
@@ -43,6 +60,8 @@ class IncomingRequests:
             call = self._call_of(account, request)
             if call is not None:
                 self._within_dialog(call, key, request, now)
+            elif self._agent.subscriptions.takes(account, request):
+                self._agent.subscriptions.notify(account, key, request, now)
             else:
                 self._outside_dialog(account, key, request, now)
         except RemoteProtocolError as error:
@@ -97,18 +116,23 @@ class IncomingRequests:
                 return
         assert call.dialog is not None
         call.dialog.receive(request)
-        match request.method:
-            case "BYE":
-                self._agent.respond(key, response_to(request, 200), now)
-                call.trigger(CallTrigger.BYE, now)
-            case "INVITE" if call.state is CallState.ESTABLISHED and call.change is not None:
-                call.change.receive_invite(key, request, now)
-            case "INVITE" if call.state in (CallState.ENDING, CallState.TERMINATED):
-                self._agent.respond(key, response_to(request, 481), now)
-            case "INVITE":  # the first one is not settled yet (RFC 3261 §14.2)
-                self._agent.respond(key, response_to(request, 500, headers=(("Retry-After", "1"),)), now)
-            case _:
-                self._agent.respond(key, self._options(request), now)
+        handler = self._within.get(request.method)
+        if handler is None:
+            self._agent.respond(key, response_to(request, 481), now)
+        else:
+            handler(call, key, request, now)
+
+    def _bye(self, call: Call, key: str, request: Request, now: float) -> None:
+        self._agent.respond(key, response_to(request, 200), now)
+        call.trigger(CallTrigger.BYE, now)
+
+    def _invite_within(self, call: Call, key: str, request: Request, now: float) -> None:
+        if call.state is CallState.ESTABLISHED and call.change is not None:
+            call.change.receive_invite(key, request, now)
+        elif call.state in (CallState.ENDING, CallState.TERMINATED):
+            self._agent.respond(key, response_to(request, 481), now)
+        else:  # the first one is not settled yet (RFC 3261 §14.2)
+            self._agent.respond(key, response_to(request, 500, headers=(("Retry-After", "1"),)), now)
 
     # Outside a dialog
 
@@ -121,13 +145,11 @@ class IncomingRequests:
         if answer is not None:
             self._agent.respond(key, answer, now)
             return
-        match request.method:
-            case "INVITE":
-                self._invite(account, key, request, now)
-            case "OPTIONS":
-                self._agent.respond(key, self._options(request), now)
-            case _:  # BYE without a dialog
-                self._agent.respond(key, response_to(request, 481), now)
+        handler = self._outside.get(request.method)
+        if handler is None:  # BYE and the like without a dialog
+            self._agent.respond(key, response_to(request, 481), now)
+        else:
+            handler(account, key, request, now)
 
     def _options(self, request: Request) -> Response:
         """RFC 3261 §11.2: what an INVITE would get, and what we can do."""

@@ -53,6 +53,7 @@ class MediaOpened:
     address: str
     rtp_port: int
     rtcp_port: int
+    dtls_fingerprint: str = ""  # of our certificate, as in a=fingerprint (RFC 8122): "sha-256 4A:AD:…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class MediaSecured:
     """The first SRTP packet of the peer has authenticated."""
 
     media_id: MediaId
+    srtp_suite: str = ""  # what DTLS-SRTP agreed on; "" with SDES, whose suite is the negotiated one
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,13 @@ class MediaReported:
 
 @dataclass(frozen=True, slots=True)
 class NetworkChanged:
-    """The local addresses changed or the machine woke: every flow is under suspicion."""
+    """The local addresses changed or the machine woke: every flow is under suspicion.
+
+    `lost` are flows whose local address is gone: they are dead, no ping is needed.
+    """
+
+    woke: bool = False
+    lost: tuple[FlowId, ...] = ()
 
 
 Input = (

@@ -58,8 +58,10 @@ class InviteClient:
         session: OfferAnswerSession,
         policy: MediaPolicy,
         target: SipUri,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._policy = policy
+        self._headers = headers
         self._host, self._account, self._owner = host, account, owner
         self._session = session
         self.target: Uri = target
@@ -103,7 +105,7 @@ class InviteClient:
             to=self._to,
             call_id=self._call_id,
             cseq=self._cseq,
-            headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported),
+            headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported, *self._headers),
             body=self._session.create_offer(),
         )
         self._transmit(self._host.authorize(account.id, request), now)

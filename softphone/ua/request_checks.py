@@ -8,6 +8,12 @@ from softphone.sip.uri import OtherUri
 from softphone.ua.responses import ACCEPT, ALLOW, SUPPORTED_EXTENSIONS, response_to
 
 METHODS = frozenset(ALLOW.split(", "))
+# What a body of each method may be; a method without a row takes session descriptions.
+CONTENT_TYPES: dict[str, tuple[str, ...]] = {
+    "INFO": ("application/dtmf-relay", "application/dtmf"),
+    "NOTIFY": ("message/sipfrag", "application/dialog-info+xml", "application/simple-message-summary"),
+    "MESSAGE": ("text/plain",),
+}
 
 
 def method_not_allowed(request: Request) -> Response | None:
@@ -37,7 +43,7 @@ def bad_extension(request: Request) -> Response | None:
 
 
 def unsupported_content(request: Request) -> Response | None:
-    """§8.2.3: a body that must be understood and is not SDP, or an encoding we do not know."""
+    """§8.2.3: a body that must be understood and is of no type we take, or an encoding we do not know."""
     if not request.body:
         return None
     encoding = request.headers.get("Content-Encoding")
@@ -47,9 +53,10 @@ def unsupported_content(request: Request) -> Response | None:
     if "handling=optional" in disposition.replace(" ", ""):
         return None
     content_type = request.headers.get("Content-Type")
-    if content_type is not None and parse_content_type(content_type)[0] == "application/sdp":
+    accepted = CONTENT_TYPES.get(request.method, (ACCEPT,))
+    if content_type is not None and parse_content_type(content_type)[0] in accepted:
         return None
-    return response_to(request, 415, headers=(("Accept", ACCEPT),))
+    return response_to(request, 415, headers=(("Accept", ", ".join(accepted)),))
 
 
 OUT_OF_DIALOG_CHECKS = (method_not_allowed, unsupported_scheme, unknown_dialog, bad_extension, unsupported_content)

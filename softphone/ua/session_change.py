@@ -115,6 +115,7 @@ class SessionChange:
         self.wanted = Direction.SENDRECV  # what we want; SENDONLY is hold
         self._offered = Direction.SENDRECV  # what our last offer or answer asked for
         self._agreed = Direction.SENDRECV  # what we had asked for in the exchange that is in force
+        self._renewed = False  # the next offer brings new keys
         self._failure: Failure | None = None
         self._sent: Request | None = None  # with credentials
         self._branch: str | None = None
@@ -137,6 +138,11 @@ class SessionChange:
         self.wanted = direction
         if direction is not self._offered:
             self._trigger(ChangeTrigger.WANTED, now)
+
+    def renew_keys(self, now: float) -> None:
+        """An offer with new keys for what runs already (RFC 4568 §7.1.4)."""
+        self._renewed = True
+        self._trigger(ChangeTrigger.WANTED, now)
 
     def close(self, now: float) -> None:
         """The call is over: a late 2xx is still acknowledged, and that is all."""
@@ -177,8 +183,9 @@ class SessionChange:
             "INVITE",
             contact=contact_value(self._account, flow),
             headers=(("Allow", ALLOW), ("Content-Type", "application/sdp")),
-            body=self._session.create_offer(self.wanted),
+            body=self._session.create_offer(self.wanted, new_keys=self._renewed),
         )
+        self._renewed = False
         self._send(self._host.authorize(self._account.id, request), now)
 
     def _send(self, request: Request, now: float) -> None:

@@ -32,17 +32,29 @@ from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes
 from softphone.ua.call import Call
 from softphone.ua.call_inputs import command_call, hear_media
 from softphone.ua.commands import (
+    AcceptTransfer,
     AddAccount,
     CallId,
     Command,
     Dial,
     EndOrphan,
+    JoinConference,
+    LeaveConference,
+    PickUp,
+    RefuseTransfer,
     Register,
     RemoveAccount,
+    SendDigits,
+    SendInstantMessage,
+    SetMemberMuted,
     Shutdown,
+    SwitchTo,
+    Transfer,
+    TransferTo,
     Unregister,
 )
 from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.digits import Digits
 from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
 from softphone.ua.incoming import IncomingRequests
@@ -53,9 +65,15 @@ from softphone.ua.inputs import (
     Input,
     NetworkChanged,
 )
+from softphone.ua.instant_messages import InstantMessages
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
 from softphone.ua.rules import PhoneRules, Rules
+from softphone.ua.screening import Screening
+from softphone.ua.several_calls import SeveralCalls
+from softphone.ua.subscriptions import Subscriptions
+from softphone.ua.transfers import Transfers
+from softphone.ua.usage import Usage
 
 
 class UserAgent:
@@ -72,8 +90,23 @@ class UserAgent:
         self._framers: dict[FlowId, StreamFramer] = {}
         self._handlers: dict[str, tuple[AccountId, ResponseHandler]] = {}  # by branch
         self._outputs: list[Action | Event] = []
-        self._incoming = IncomingRequests(self, self.rules)
         self._orphans = Orphans(self)
+        self.transfers = Transfers(self)
+        self.several_calls = SeveralCalls(self)
+        self.subscriptions = Subscriptions(self)
+        self.instant_messages = InstantMessages(self)
+        self.digits = Digits(self)
+        self.screening = Screening(self)
+        self._usages: tuple[Usage, ...] = (
+            self.transfers,
+            self.several_calls,
+            self.subscriptions,
+            self.instant_messages,
+            self.digits,
+            self.screening,
+        )
+        self._unseen: list[Event] = []  # told to the person, not yet to the usages
+        self._incoming = IncomingRequests(self, self.rules)
         self._shutting_down = False
 
     # The contract of a machine
@@ -91,15 +124,25 @@ class UserAgent:
                 if (session := self._accounts.get(account_id)) is not None:
                     session.unregister(now)
             case Dial():
-                self._dial(command, now)
+                self.dial(command, now)
             case EndOrphan(dialog=dialog):
                 self._orphans.add(dialog, now)
+            case Transfer() | TransferTo() | AcceptTransfer() | RefuseTransfer():
+                self.transfers.command(command, now)
+            case SwitchTo() | JoinConference() | LeaveConference() | SetMemberMuted():
+                self.several_calls.command(command, now)
+            case PickUp():
+                self.subscriptions.command(command, now)
+            case SendInstantMessage():
+                self.instant_messages.command(command, now)
+            case SendDigits():
+                self.digits.command(command, now)
             case Shutdown():
                 self._shut_down(now)
             case _:
                 call = self.calls.get(command.call_id)
                 if call is not None:
-                    command_call(self, call, command, now)
+                    command_call(call, command, now)
         self._settle(now)
 
     def handle(self, given: Input, now: float) -> None:
@@ -128,6 +171,7 @@ class UserAgent:
         times = [self._layer.next_timer()]
         times += [session.next_timer() for session in self._accounts.values()]
         times += [call.next_timer() for call in self.calls.values()]
+        times += [usage.next_timer() for usage in self._usages]
         return min((t for t in times if t is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -137,6 +181,8 @@ class UserAgent:
             session.handle_timer(now)
         for call in list(self.calls.values()):
             call.handle_timer(now)
+        for usage in self._usages:
+            usage.handle_timer(now)
         self._settle(now)
 
     def drain(self) -> list[Action | Event]:
@@ -166,6 +212,8 @@ class UserAgent:
 
     def emit(self, item: Action | Event) -> None:
         self._outputs.append(item)
+        if isinstance(item, Event):
+            self._unseen.append(item)
 
     def send_request(self, account_id: AccountId, request: Request, handler: ResponseHandler, now: float) -> str | None:
         flow = self.flow(account_id)
@@ -370,7 +418,8 @@ class UserAgent:
 
     # Calls
 
-    def _dial(self, command: Dial, now: float) -> None:
+    def dial(self, command: Dial, now: float, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """`headers` go into the INVITE besides: Replaces, Referred-By."""
         account_id = command.account_id or next(iter(self._accounts), None)
         session = self._accounts.get(account_id) if account_id is not None else None
         if session is None:
@@ -390,7 +439,7 @@ class UserAgent:
             return
         policy = self.rules.media_policy(session.account, target)
         offer_answer = OfferAnswerSession(policy, session.account.codecs, self.token_bytes)
-        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now)
+        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now, headers)
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote))
         if session.keeper.flow is not None:
@@ -405,6 +454,11 @@ class UserAgent:
 
     def _settle(self, now: float) -> None:
         self._pump(now)
+        while self._unseen:
+            event = self._unseen.pop(0)
+            for usage in self._usages:
+                usage.saw(event, now)
+            self._pump(now)
         for call_id in [call_id for call_id, call in self.calls.items() if call.over]:
             del self.calls[call_id]
         if self.quiet:

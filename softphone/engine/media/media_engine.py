@@ -23,6 +23,7 @@ from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortR
 from softphone.engine.media.transmitter import Tamper, TokenBytes
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sdp.negotiated import NegotiatedMedia
+from softphone.ua.actions import MediaId, Tone
 from softphone.ua.inputs import Input, MediaFailed, MediaOpened, MediaReported
 from softphone.ua.media_report import MediaReport
 
@@ -104,6 +105,22 @@ class MediaEngine:
     def send_digits(self, media_id: str, digits: str) -> None:
         """As telephone-events in place of audio, or as tones where the peer takes none."""
         self._call(lambda: self._with(media_id, lambda session: session.send_digits(digits)))
+
+    def send_tones(self, media_id: MediaId, digits: str) -> None:
+        """Digits as tones in the voice, whatever was negotiated."""
+        raise NotImplementedError
+
+    def rebind(self, media_id: MediaId, address: str) -> None:
+        """New sockets on another local address; what runs goes on over them. MediaOpened or MediaFailed follows."""
+        raise NotImplementedError
+
+    def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
+        """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
+        raise NotImplementedError
+
+    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+        """To the person alone; None stops what this call plays."""
+        raise NotImplementedError
 
     def stop(self, media_id: str) -> None:
         """RTCP BYE, sockets closed, endpoint stopped; a final MediaReported follows if the media had started."""

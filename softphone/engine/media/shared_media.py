@@ -14,7 +14,7 @@ from softphone.engine.media.sockets import PortRange
 from softphone.engine.media.transmitter import Tamper, TokenBytes
 from softphone.engine.ports import Post
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId
+from softphone.ua.actions import MediaId, Tone
 from softphone.ua.inputs import Input, MediaReported
 
 
@@ -77,6 +77,22 @@ class MediaShare:
 
     def send_digits(self, media_id: MediaId, digits: str) -> None:
         self._shared.engine.send_digits(media_id, digits)
+
+    def send_tones(self, media_id: MediaId, digits: str) -> None:
+        """Digits as tones in the voice, whatever was negotiated."""
+        self._shared.engine.send_tones(media_id, digits)
+
+    def rebind(self, media_id: MediaId, address: str) -> None:
+        """New sockets on another local address; what runs goes on over them. MediaOpened or MediaFailed follows."""
+        self._shared.engine.rebind(media_id, address)
+
+    def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
+        """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
+        self._shared.engine.mix(media_ids, silenced)
+
+    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+        """To the person alone; None stops what this call plays."""
+        self._shared.engine.play_tone(call_id, tone)
 
     def stop(self, media_id: MediaId) -> None:
         self._open.discard(media_id)
