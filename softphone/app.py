@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from softphone import configuration
 from softphone.cli import main as command_line
 from softphone.cli.phone_access import EngineRequest, PhoneRequest
 from softphone.controller import Controller, Phone
+from softphone.engine import clock
 from softphone.engine.connector import FlowOpener
 from softphone.engine.core import EngineCore
+from softphone.engine.hooks import Hooks
 from softphone.engine.journal import Journal
 from softphone.engine.link.failures import engine_unreachable
 from softphone.engine.link.place import LinkPlace
@@ -137,7 +140,15 @@ class Application:
             publish=controller.publish,
         )
         controller.connect(core.submit)
-        parts = EngineParts(controller, controller.load, core.submit, lambda: core.agent.open_dialogs, core.close)
+        hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)
+        controller.subscribe(lambda event, _state: hooks.happened(event, clock.now()))
+
+        def load() -> None:
+            controller.load()
+            for failure in configuration.hooks(controller.settings.hooks)[1]:
+                controller.publish(Noticed(failure))
+
+        parts = EngineParts(controller, load, core.submit, lambda: core.agent.open_dialogs, core.close)
         journal = Journal(request.profile.journal_file)
         process = EngineProcess(parts, place, journal, endpoints, request.window_command, request.times)
         try:
@@ -145,6 +156,7 @@ class Application:
         finally:
             await core.close()
             sound.close()
+            hooks.close()
 
     def open_window(self, *, lab: bool, dial: str) -> int:
         return open_window(WindowStart(lab, dial))

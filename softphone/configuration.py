@@ -5,16 +5,19 @@ Owns: the one place where settings become policy values. A combination that poli
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
 from softphone.codecs.records import CODEC_RECORDS
+from softphone.engine.event_lines import EVENT_NAMES
+from softphone.engine.hooks import Hook
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.media import MediaPolicy, effective_media_policy
 from softphone.policy.origin import Origin
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsSettings
-from softphone.storage.settings import AccountSettings, MediaSection, Settings, TlsSection
+from softphone.storage.settings import AccountSettings, HookSettings, MediaSection, Settings, TlsSection
 from softphone.ua.account import Account, ServerTarget
 
 
@@ -75,6 +78,39 @@ def check_pins(pins: tuple[str, ...]) -> None:
                     "Write its 64 hexadecimal digits, with or without colons.",
                 )
             )
+
+
+MAX_HOOK_SECONDS = 300.0
+
+
+@functools.lru_cache(maxsize=1)
+def hooks(chosen: tuple[HookSettings, ...]) -> tuple[tuple[Hook, ...], tuple[Failure, ...]]:
+    """Those that can be called, and why the others cannot: one wrong entry does not silence the rest."""
+    usable, failures = [], []
+    for entry in chosen:
+        wrong = _wrong_hook(entry)
+        if wrong is None:
+            usable.append(Hook(frozenset(entry.events), entry.command, entry.timeout))
+        else:
+            failures.append(
+                Failure(
+                    FailureKind.SETTINGS,
+                    f"A hook in the settings file cannot be used: {wrong}.",
+                    "Correct it and start the phone again; “softphone events --list” names the events.",
+                )
+            )
+    return tuple(usable), tuple(failures)
+
+
+def _wrong_hook(entry: HookSettings) -> str | None:
+    unknown = [name for name in entry.events if name not in EVENT_NAMES]
+    if unknown or not entry.events:
+        return f"there is no event “{unknown[0]}”" if unknown else "it names no event"
+    if not entry.command or not entry.command[0]:
+        return "it names no command"
+    if not 0 < entry.timeout <= MAX_HOOK_SECONDS:
+        return f"its timeout is not between 0 and {MAX_HOOK_SECONDS:g} seconds"
+    return None
 
 
 def account(settings: Settings, chosen: AccountSettings, password: Secret | None) -> Account:

@@ -83,6 +83,7 @@ class FailureKind(enum.Enum):
     SETTINGS = "settings"
     STORAGE = "storage"
     USAGE = "usage"
+    HOOK = "hook"  # a program of the user's own, called for an event
 
 
 class FailureGroup(enum.IntEnum):
@@ -135,7 +136,7 @@ _GROUPS: dict[FailureGroup, frozenset[FailureKind]] = {
         {FailureKind.MEDIA_NOT_ENCRYPTED, FailureKind.TRANSPORT_NOT_SECURE, FailureKind.POLICY}
     ),
     FailureGroup.AUDIO_DEVICE: frozenset({FailureKind.AUDIO_DEVICE}),
-    FailureGroup.WRONG_USE: frozenset({FailureKind.SETTINGS, FailureKind.USAGE}),
+    FailureGroup.WRONG_USE: frozenset({FailureKind.SETTINGS, FailureKind.USAGE, FailureKind.HOOK}),
 }
 
 

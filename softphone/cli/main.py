@@ -15,6 +15,7 @@ import click
 from softphone import __version__
 from softphone.cli.attached import phone_for
 from softphone.cli.calling import AnswerCommand, CallCommand
+from softphone.cli.control_group import ctl, events
 from softphone.cli.demo import SECONDS, DemoCommand
 from softphone.cli.devices import DevicesCommand
 from softphone.cli.engine_command import engine
@@ -182,6 +183,8 @@ def devices(composition: Composition, /, test: bool, **options: Any) -> None:
 
 
 cli.add_command(engine)
+cli.add_command(ctl)
+cli.add_command(events)
 
 
 @cli.command(hidden=True)

@@ -72,12 +72,22 @@ class AudioSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    """A program of the person's own that is called for events; nothing is called unless it stands here."""
+
+    events: tuple[str, ...]  # as `softphone events` names them
+    command: tuple[str, ...]  # program and arguments; no shell
+    timeout: float = 10.0  # s
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     version: int = SETTINGS_VERSION
     media: MediaSection = field(default_factory=MediaSection)
     tls: TlsSection = field(default_factory=TlsSection)
     audio: AudioSection = field(default_factory=AudioSection)
     accounts: tuple[AccountSettings, ...] = ()
+    hooks: tuple[HookSettings, ...] = ()
 
 
 # Numbered: migration n turns a document of version n into one of version n + 1.

@@ -17,12 +17,13 @@ import pytest
 from softphone.cli.calling import call_fields
 from softphone.cli.main import cli
 from softphone.cli.output import Result
+from softphone.cli.verbs import VERBS
 from softphone.errors import Failure, FailureGroup, FailureKind
 from softphone.lab.services import SERVICES
 from softphone.policy import media
 from softphone.state import AppState, CallDirection, CallPhase, CallView
 from softphone.storage.profile import Profile
-from softphone.storage.settings import AccountSettings, Settings
+from softphone.storage.settings import AccountSettings, HookSettings, Settings
 from softphone.ua.events import Party
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -41,8 +42,9 @@ def settings_fields() -> dict[str, dataclasses.Field[Any]]:
     found: dict[str, dataclasses.Field[Any]] = {}
     for field in dataclasses.fields(Settings):
         section: Any = field.default_factory
-        if field.name == "accounts":
-            found |= {f"accounts.{inner.name}": inner for inner in dataclasses.fields(AccountSettings)}
+        if field.name in ("accounts", "hooks"):
+            kind = AccountSettings if field.name == "accounts" else HookSettings
+            found |= {f"{field.name}.{inner.name}": inner for inner in dataclasses.fields(kind)}
         elif isinstance(section, type):
             found |= {f"{field.name}.{inner.name}": inner for inner in dataclasses.fields(section)}
         else:
@@ -125,6 +127,15 @@ def test_every_command_and_option_is_in_the_tester_guide_or_in_the_contract(name
 
     assert re.search(rf"softphone {name}\b", told)
     assert [option for option in sorted(options_of(COMMANDS[name])) if not re.search(rf"{option}(?![\w-])", told)] == []
+
+
+def test_every_verb_of_ctl_is_in_the_tester_guide_with_its_words() -> None:
+    rows = {
+        tuple(pages.codes(row[0])[0].split()[:1]): row for row in pages.rows(pages.section(TESTER, "The running phone"))
+    }
+    told = {name for (name,) in rows}
+
+    assert told == {*VERBS, "calls", "accounts"}
 
 
 def test_every_option_of_the_window_is_told() -> None:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Listener = Callable[[AnyEvent, AppState], None]
 NOT_RUNNING = Failure(
-    FailureKind.USAGE, "The phone is not running, so there is nothing to attach to.", "Start it, or leave out --attach."
+    FailureKind.USAGE, "The phone is not running, so there is nothing to attach to.", "Start it (softphone)."
 )
 
 ENGINE_LOST = Failure(
