@@ -1,97 +1,68 @@
 """One call, outgoing or incoming: the table of `call_table.py` put to work (RFC 3261 §13, §15).
 
-Owns: the call's state, its dialog once there is one, and what the person hears of it. The INVITE transactions are
-`invite_client.py`'s and `invite_server.py`'s, later offers `session_change.py`'s, its media `call_media.py`'s, what it
-waits for at its end `call_ending.py`'s, what may be agreed `sdp/offer_answer.py`'s.
+Owns: the call's state and what the person hears of it. What only a caller does is `call_outgoing.py`'s, what only a
+callee does `call_incoming.py`'s, later offers `session_change.py`'s, its media `call_media.py`'s, what it waits for at
+its end `call_ending.py`'s, what may be agreed `sdp/offer_answer.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.errors import Failure, FailureKind
 from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
-from softphone.sip.header_values import cseq
 from softphone.sip.message import Request
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
 from softphone.ua.call_ending import CallEnding
+from softphone.ua.call_incoming import DECLINED, CalleeSide
 from softphone.ua.call_media import CallMedia
+from softphone.ua.call_outgoing import CallerSide
 from softphone.ua.call_table import CALL_TABLE, CallState, CallStep, CallTrigger
 from softphone.ua.commands import CallId
-from softphone.ua.dial_target import parse_dial_target
-from softphone.ua.events import (
-    CallEnded,
-    CallEstablished,
-    CallNotice,
-    CallRinging,
-    ConsentRequested,
-    EarlyMediaStarted,
-    EndedBy,
-    HoldChanged,
-    MuteChanged,
-    Party,
-    RedirectOffered,
-)
+from softphone.ua.events import CallEnded, CallEstablished, CallNotice, EndedBy, HoldChanged, MuteChanged, Party
 from softphone.ua.host import Host
 from softphone.ua.inputs import MediaOpened
-from softphone.ua.invite_client import Fork, InviteClient
+from softphone.ua.invite_client import InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
-from softphone.ua.outcomes import flow_lost, no_answer, refused_answer, unencrypted
-from softphone.ua.responses import expiry, reason_value, sdp_of
+from softphone.ua.outcomes import flow_lost, unencrypted
+from softphone.ua.responses import reason_value
 from softphone.ua.session_change import SessionChange
 
-CONSENT_WITHIN = 60.0  # s the person has to agree to a clear call before it is ended
-DECLINED = 603
 # Early media may still run in these, for as long as a server likes; the person speaks to nobody.
 _MICROPHONE_ENDED = frozenset({CallState.CANCELLING, CallState.AWAITING_CONSENT})
+_BEFORE_THE_ACK = (CallState.ACCEPTED, CallState.HANGING_UP)
 
 
 class Call:
+    """Made by `outgoing` or `incoming`. Implements `CallCore` for its sides."""
+
     def __init__(
         self, host: Host, account: Account, call_id: CallId, remote: Party, session: OfferAnswerSession, now: float
     ) -> None:
-        self._host, self.account = host, account
+        self.host, self.account = host, account
         self.id, self.remote = call_id, remote
         self.session = session
         self.state = CallState.WAITING_FLOW
         self.media = CallMedia(host, call_id)
-        self.dialog: Dialog | None = None
+        self.caller: CallerSide | None = None
+        self.callee: CalleeSide | None = None
         self.change: SessionChange | None = None
-        self.client: InviteClient | None = None
-        self.server: InviteServer | None = None
-        self.consent: ConsentNeeded | None = None  # of an incoming offer without encryption
         self.failure: Failure | None = None
         self.muted = False
-        self._left_behind = False  # what runs is an early dialog's that has sent us elsewhere
         self.announced_end = False  # the person has heard that it is over; only loose ends are left
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
-        self._decline_status = DECLINED
-        self._decline_headers: tuple[tuple[str, str], ...] = ()
-        self._sdp: bytes | None = None  # our answer in 183 and 2xx
         self._ending = CallEnding(host, account, self)
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.OPEN_MEDIA: self._open_media,
-            CallStep.INVITE: self._invite,
-            CallStep.CANCEL_INVITE: self._cancel_invite,
             CallStep.ESTABLISH: self._establish,
             CallStep.HANG_UP_REFUSED: self._hang_up_refused,
-            CallStep.ASK_CONSENT: self._ask_consent,
-            CallStep.OFFER_REDIRECT: self._offer_redirect,
-            CallStep.FOLLOW_REDIRECT: self._follow_redirect,
-            CallStep.ACCEPT: self._accept,
-            CallStep.SEND_EARLY: self._send_early,
-            CallStep.DECLINE: lambda now: self._server.respond(
-                self._decline_status, now, headers=self._decline_headers
-            ),
-            CallStep.TERMINATE_INVITE: lambda now: self._server.respond(487, now),
-            CallStep.MEDIA_UNAVAILABLE: lambda now: self._server.respond(500, now),
             CallStep.CATCH_UP: self._catch_up,
             CallStep.BYE: lambda now: self._bye((), now),
             CallStep.BYE_AGAIN: self._ending.flow_ready,
@@ -120,7 +91,8 @@ class Call:
     ) -> Call:
         """`headers` go into the INVITE besides: Replaces, Referred-By, Privacy."""
         call = cls(host, account, call_id, Party(str(target)), session, now)
-        call.client = InviteClient(host, account, call, session, policy, target, headers)
+        call.caller = CallerSide(call, session, policy, target, headers)
+        call._steps |= call.caller.steps
         return call
 
     @classmethod
@@ -140,12 +112,36 @@ class Call:
         """
         call = cls(host, account, call_id, remote, session, now)
         call.state = CallState.RINGING
-        call.server = server
-        call.dialog = Dialog.from_request(server.request, server.local_tag)
-        call._deadline = now + expires if (expires := expiry(server.request)) else None
-        server.respond(180, now)
+        call.callee = CalleeSide(call, session, server)
+        call._steps |= call.callee.steps
+        call.callee.begin(now)
         call._open_media(now)
         return call
+
+    # What others look at
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog, once one is made that can be the call's."""
+        side = self.caller or self.callee
+        return side.dialog if side is not None else None
+
+    @property
+    def client(self) -> InviteClient | None:
+        return self.caller.client if self.caller is not None else None
+
+    @property
+    def server(self) -> InviteServer | None:
+        return self.callee.server if self.callee is not None else None
+
+    @property
+    def consent(self) -> ConsentNeeded | None:
+        """Of an incoming offer without encryption."""
+        return self.callee.consent if self.callee is not None else None
+
+    @property
+    def over(self) -> bool:
+        return self.state is CallState.TERMINATED
 
     # The machine
 
@@ -157,15 +153,11 @@ class Call:
         for step in steps:
             self._steps[step](now)
 
-    @property
-    def over(self) -> bool:
-        return self.state is CallState.TERMINATED
-
     def next_timer(self) -> float | None:
         times = (
             self._deadline,
             self._ending.next_timer(),
-            self.server.next_timer() if self.server is not None else None,
+            self.callee.next_timer() if self.callee is not None else None,
             self.change.next_timer() if self.change is not None else None,
         )
         return min((t for t in times if t is not None), default=None)
@@ -173,51 +165,46 @@ class Call:
     def handle_timer(self, now: float) -> None:
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            failure = unencrypted(self._client_consent.reason) if self.state is CallState.AWAITING_CONSENT else None
-            self.trigger(CallTrigger.TIMER, now, failure)
-        if self.server is not None and self.server.handle_timer(now):
-            self.trigger(CallTrigger.ACK_MISSING, now, no_answer("our acceptance of the call (no ACK)"))
+            consent = self.caller.consent if self.caller and self.state is CallState.AWAITING_CONSENT else None
+            self.trigger(CallTrigger.TIMER, now, unencrypted(consent.reason) if consent is not None else None)
+        if self.callee is not None:
+            self.callee.handle_timer(now)
         if self.change is not None:
             self.change.handle_timer(now)
         self._ending.handle_timer(now)
 
-    @property
-    def _client(self) -> InviteClient:
-        assert self.client is not None
-        return self.client
+    # CallCore: what the two sides ask
 
-    @property
-    def _server(self) -> InviteServer:
-        assert self.server is not None
-        return self.server
+    def end_by(self, deadline: float | None) -> None:
+        self._deadline = deadline
 
-    @property
-    def _client_consent(self) -> ConsentNeeded:
-        assert self._client.consent is not None
-        return self._client.consent
+    def run(self, media: NegotiatedMedia) -> None:
+        self.media.run(media, silent=self._silent)
+
+    def silence(self) -> None:
+        self.media.silence(self._silent)
+
+    def notify(self, failure: Failure) -> None:
+        if not self.announced_end:
+            self.host.emit(CallNotice(self.id, failure))
 
     @property
     def _silent(self) -> bool:
         """Who is on hold hears no microphone, nor does an early dialog that the person or the server has ended."""
         held = self.change is not None and self.change.wanted is Direction.SENDONLY
-        return self.muted or held or self._left_behind or self.state in _MICROPHONE_ENDED
+        left_behind = self.caller is not None and self.caller.left_behind
+        return self.muted or held or left_behind or self.state in _MICROPHONE_ENDED
 
     # What the person asks
 
     def decline(self, status: int, now: float) -> None:
-        self._decline_status = status if 400 <= status <= 699 else DECLINED
-        self._decline_headers = ()
-        self.trigger(CallTrigger.DECLINE, now)
+        if self.callee is not None:
+            self.callee.decline(status, now)
 
     def deflect(self, target: str, now: float) -> None:
         """To another address (302, RFC 3261 §21.3.3), as a person types it."""
-        try:
-            uri = parse_dial_target(target, self.account.domain)
-        except OperationFailed as error:
-            self._notify(error.failure)
-            return
-        self._decline_status, self._decline_headers = 302, (("Contact", f"<{uri}>"),)
-        self.trigger(CallTrigger.DECLINE, now)
+        if self.callee is not None:
+            self.callee.deflect(target, now)
 
     def rekey(self, now: float) -> None:
         """New SRTP keys by a new offer (RFC 4568 §7.1.4)."""
@@ -225,33 +212,22 @@ class Call:
             self.change.renew_keys(now)
 
     def hang_up(self, now: float) -> None:
-        self._decline_status, self._decline_headers = DECLINED, ()
+        if self.callee is not None:
+            self.callee.decline_with(DECLINED)
         self.trigger(CallTrigger.HANG_UP, now)
 
     def answer(self, now: float, *, unencrypted: bool = False) -> None:
-        if not self._may_answer(unencrypted):
-            return
-        self._began = now
-        self.trigger(CallTrigger.ANSWER, now)
+        if self.callee is not None and self.callee.may_answer(agreed=unencrypted):
+            self._began = now
+            self.trigger(CallTrigger.ANSWER, now)
 
     def start_early_media(self, now: float) -> None:
-        if self._may_answer(unencrypted=False):
+        if self.callee is not None and self.callee.may_answer(agreed=False):
             self.trigger(CallTrigger.EARLY_MEDIA, now)
 
-    def _may_answer(self, unencrypted: bool) -> bool:
-        if self.consent is None:
-            return True
-        if not unencrypted:
-            self._notify(_consent_first(self.consent))
-            return False
-        self.session.agree_to_clear()
-        self.consent = None
-        return True
-
     def agree(self, now: float) -> None:
-        if self.state is CallState.AWAITING_CONSENT:
-            assert self._client.winner is not None
-            self._client.winner.session.agree_to_clear()
+        if self.caller is not None and self.state is CallState.AWAITING_CONSENT:
+            self.caller.agree()
         self.trigger(CallTrigger.AGREE, now)
 
     def hold(self, direction: Direction, now: float) -> None:
@@ -261,13 +237,13 @@ class Call:
             self.change.want(direction, now)
         elif self.state is CallState.ACCEPTED:
             self.change.wanted = direction  # asked for once the ACK is here
-        self.media.silence(self._silent)  # at once: how long the answer takes is the other side's choice
+        self.silence()  # at once: how long the answer takes is the other side's choice
 
     def set_muted(self, muted: bool) -> None:
         if muted is not self.muted and not self.announced_end:
             self.muted = muted
-            self.media.silence(self._silent)
-            self._host.emit(MuteChanged(self.id, muted))
+            self.silence()
+            self.host.emit(MuteChanged(self.id, muted))
 
     def give_up_sending(self, now: float) -> None:
         """The flow goes for good."""
@@ -287,10 +263,9 @@ class Call:
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
         self.media.opened = opened
-        if self.client is not None:
-            self.client.media_opened(opened)
-        else:
-            self.session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port)
+        side = self.caller or self.callee
+        assert side is not None
+        side.media_opened(opened)
         self.trigger(CallTrigger.MEDIA_READY, now)
 
     def media_failed(self, failure: Failure, now: float) -> None:
@@ -301,39 +276,19 @@ class Call:
         if final:
             self._ending.reported(now)
 
-    # InviteOwner: what the INVITE's client side saw
-
-    def invite_trigger(self, trigger: CallTrigger, now: float) -> None:
-        # What a cancelled INVITE got as its answer is no failure: the person has hung up.
-        failure = None if self.state is CallState.CANCELLING else self._client.failure
-        self.trigger(trigger, now, failure)
-
-    def ringing(self, now: float) -> None:
-        del now
-        if self.state is CallState.PROCEEDING:
-            self._host.emit(CallRinging(self.id))
-
-    def early_media(self, fork: Fork, media: NegotiatedMedia, now: float) -> None:
-        """With forks only the first early dialog is sent to (security.md "SDES")."""
-        del fork, now
-        if self.state is CallState.PROCEEDING and (self.media.running is None or self._left_behind):
-            self._left_behind = False
-            self._host.emit(EarlyMediaStarted(self.id))
-            self.media.run(media, silent=self._silent)
-
     # ChangeOwner: what re-INVITEs did
 
     def media_changed(self, media: NegotiatedMedia, now: float) -> None:
         del now
         assert self.change is not None
-        self.media.run(media, silent=self._silent)
+        self.run(media)
         held_by_us = self.change.wanted is Direction.SENDONLY
-        self._host.emit(HoldChanged(self.id, held_by_us, not media.direction.sends, media.direction))
+        self.host.emit(HoldChanged(self.id, held_by_us, not media.direction.sends, media.direction))
 
     def change_refused(self, failure: Failure, now: float) -> None:
         del now
-        self.media.silence(self._silent)
-        self._notify(failure)
+        self.silence()
+        self.notify(failure)
 
     def session_lost(self, failure: Failure, now: float) -> None:
         self.trigger(CallTrigger.FAILED, now, failure)
@@ -341,23 +296,10 @@ class Call:
     # Requests within the dialog
 
     def receive_ack(self, request: Request, now: float) -> None:
-        if self.state not in (CallState.ACCEPTED, CallState.HANGING_UP):
-            if self.change is not None:
-                self.change.receive_ack(request, now)
-            return
-        if cseq(request).number != self._server.cseq:
-            return
-        self._server.acknowledged()
-        if self._server.offer or self.state is CallState.HANGING_UP:
-            self.trigger(CallTrigger.ACK, now)
-            return
-        answer = sdp_of(request)
-        result = self.session.receive_answer(answer) if answer else None  # we offered in the 2xx
-        if isinstance(result, NegotiatedMedia):
-            self.media.run(result, silent=self._silent)
-            self.trigger(CallTrigger.ACK, now)
-        else:
-            self.trigger(CallTrigger.ACK_REFUSED, now, refused_answer(result))
+        if self.callee is not None and self.state in _BEFORE_THE_ACK:
+            self.callee.receive_ack(request, now)
+        elif self.change is not None:
+            self.change.receive_ack(request, now)
 
     # EndingOwner
 
@@ -370,71 +312,26 @@ class Call:
     # Steps
 
     def _open_media(self, now: float) -> None:
-        flow = self._host.flow(self.account.id)
+        flow = self.host.flow(self.account.id)
         if flow is None:
             self.trigger(CallTrigger.FLOW_FAILED, now, flow_lost("before the call began"))
         else:
             self.media.open(flow)
 
-    def _invite(self, now: float) -> None:
-        self._client.send(now)
-
-    def _cancel_invite(self, now: float) -> None:
-        self.media.silence(self._silent)
-        self._client.cancel(now)
-
-    def _follow_redirect(self, now: float) -> None:
-        self._client.follow(now)
-
     def _establish(self, now: float) -> None:
         self._deadline = None
-        self._left_behind = False
         self._established_at = now
-        if self.client is not None:
-            winner = self.client.winner
-            assert winner is not None
-            self.dialog, self.session = winner.dialog, winner.session
-        assert self.dialog is not None
+        side = self.caller or self.callee
+        assert side is not None
+        dialog, self.session = side.established()
         self.change = SessionChange(
-            self._host, self.account, self, self.dialog, self.session, we_called=self.client is not None
+            self.host, self.account, self, dialog, self.session, we_called=self.caller is not None
         )
         media = self.session.negotiated
         codec = media.format.name if media is not None else ""
-        self._host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))
+        self.host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))
         if media is not None:  # None: we offered in the 2xx, the answer comes with the ACK
-            self.media.run(media, silent=self._silent)
-
-    def _ask_consent(self, now: float) -> None:
-        assert self._client.winner is not None
-        self.dialog = self._client.winner.dialog
-        self._deadline = now + CONSENT_WITHIN
-        self.media.silence(self._silent)
-        self._host.emit(ConsentRequested(self.id, self._client_consent.reason))
-
-    def _offer_redirect(self, now: float) -> None:
-        del now
-        self._left_behind = True
-        self.media.silence(self._silent)
-        self._host.emit(RedirectOffered(self.id, str(self._client.redirect)))
-
-    def _accept(self, now: float) -> None:
-        if self.media.opened is None:
-            return  # MEDIA_READY comes back here
-        self._server.respond(200, now, body=self._answer_body())
-        self.trigger(CallTrigger.AGREED, now)
-
-    def _send_early(self, now: float) -> None:
-        if self.media.opened is None or not self._server.offer:
-            return
-        self._server.respond(183, now, body=self._answer_body())
-        assert self.session.negotiated is not None
-        self.media.run(self.session.negotiated, silent=self._silent)
-
-    def _answer_body(self) -> bytes:
-        """Our SDP for 183 and 2xx: the answer, or our offer to an INVITE without one (RFC 3261 §13.2.1)."""
-        if self._sdp is None:
-            self._sdp = self.session.create_answer() if self._server.offer else self.session.create_offer()
-        return self._sdp
+            self.run(media)
 
     def _catch_up(self, now: float) -> None:
         assert self.change is not None
@@ -445,13 +342,12 @@ class Call:
         self._bye((("Reason", reason_value(488, text)),), now)
 
     def _bye(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        if self.client is not None and self.client.winner is not None:
-            self.dialog = self.client.winner.dialog
         assert self.dialog is not None
         self._ending.bye(self.dialog, headers, now)
 
     def _ack_settled(self, now: float) -> None:
-        self._server.acknowledged()
+        if self.server is not None:
+            self.server.acknowledged()
         self._ending.ack_settled(now)
 
     def _stop_media(self, now: float) -> None:
@@ -474,19 +370,16 @@ class Call:
 
     # What the person hears
 
-    def _notify(self, failure: Failure) -> None:
-        if not self.announced_end:
-            self._host.emit(CallNotice(self.id, failure))
-
     def _announce_end(self, now: float) -> None:
         if self.announced_end:
             return
         self.announced_end = True
-        self._host.emit(
+        side = self.client or self.server
+        self.host.emit(
             CallEnded(
                 self.id,
                 self._ended_by,
-                status=self.client.status if self.client is not None else self._server.status,
+                status=side.status if side is not None else None,
                 failure=self.failure,
                 duration_s=now - self._established_at if self._established_at else 0.0,
                 report=self.media.report,
@@ -502,7 +395,3 @@ _ENDED_BY = {
     FailureKind.AUDIO_DEVICE: EndedBy.LOCAL,
     FailureKind.NOT_ACCEPTABLE: EndedBy.POLICY,
 }
-
-
-def _consent_first(consent: ConsentNeeded) -> Failure:
-    return unencrypted(consent.reason)

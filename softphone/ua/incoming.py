@@ -179,7 +179,8 @@ class IncomingRequests:
             self._agent.emit(CallRefused(call_id_, account.id, remote, verdict.failure))
             return
         call = Call.incoming(self._agent, account, call_id_, remote, session, server, now)
-        call.consent = verdict if isinstance(verdict, ConsentNeeded) else None
+        assert call.callee is not None
+        call.callee.consent = verdict if isinstance(verdict, ConsentNeeded) else None
         self._agent.calls[call.id] = call
         self._agent.emit(
             IncomingCall(
