@@ -14,6 +14,7 @@ from typing import assert_never
 
 from softphone.engine import clock
 from softphone.engine.audio.backend import AudioEndpoint
+from softphone.engine.local_addresses import is_ours
 from softphone.engine.media.media_engine import MediaEngine
 from softphone.engine.ports import Flow, Media, Opener, Post
 from softphone.engine.trace import Trace
@@ -40,7 +41,7 @@ from softphone.ua.actions import (
 )
 from softphone.ua.commands import Command, Shutdown
 from softphone.ua.events import Event
-from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaFailed
+from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaFailed, NetworkChanged
 from softphone.ua.user_agent import UserAgent
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,18 @@ class EngineCore:
 
     def handle(self, given: Input) -> None:
         self._step(lambda now: self.agent.handle(given, now))
+
+    def network_changed(self, woke: bool) -> None:
+        """Tells the user agent, with the flows whose local address is gone (`network_watch.py` calls this)."""
+        local = {id_: entry.flow.description.local_address for id_, entry in self._flows.items() if entry.flow}
+        gone = {address for address in set(local.values()) if not is_ours(address)}
+        self.handle(NetworkChanged(woke, tuple(id_ for id_, address in local.items() if address in gone)))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses that open flows go to."""
+        flows = (entry.flow for entry in self._flows.values())
+        return tuple({flow.description.remote_address for flow in flows if flow is not None})
 
     async def close(self, within: float = 5.0) -> None:
         """Hang up, unregister, close the flows; what a silent server leaves open is dropped after `within` seconds."""

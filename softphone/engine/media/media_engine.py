@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.local_addresses import is_ours
 from softphone.engine.media.media_session import MediaSession
 from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortRange
 from softphone.engine.media.transmitter import Tamper, TokenBytes
@@ -111,8 +112,12 @@ class MediaEngine:
         raise NotImplementedError
 
     def rebind(self, media_id: MediaId, address: str) -> None:
-        """New sockets on another local address; what runs goes on over them. MediaOpened or MediaFailed follows."""
-        raise NotImplementedError
+        """New sockets on another local address; what runs goes on over them: keys, SSRC, counters, what is buffered.
+
+        MediaOpened follows with the new ports. Where none can be had there, the old sockets stay; MediaFailed follows
+        unless the address has gone meanwhile: then so has the flow that had it, and the next one asks again.
+        """
+        self._call(lambda: self._rebind(media_id, address))
 
     def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
         """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
@@ -241,9 +246,38 @@ class MediaEngine:
             return
         session = MediaSession(media_id, sockets, self._post, self._token_bytes)
         self._sessions[media_id] = session
-        self._selector.register(sockets.rtp, selectors.EVENT_READ, (session, False))
-        self._selector.register(sockets.rtcp, selectors.EVENT_READ, (session, True))
+        self._listen_to(session)
         self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port))
+
+    def _rebind(self, media_id: str, address: str) -> None:
+        session = self._sessions.get(media_id)
+        if session is None:
+            return  # failed or stopped meanwhile
+        try:
+            sockets = MediaSockets.open(address, self._ports, self._token_bytes)
+        except OperationFailed as error:
+            if is_ours(address):
+                self._post(MediaFailed(media_id, error.failure))
+            else:
+                _log.warning("media session %s stays where it is: %s", media_id, error.failure.reason)
+            return
+        for old, on_rtcp in ((session.sockets.rtp, False), (session.sockets.rtcp, True)):
+            self._guarded(session, partial(_receive, old, session, on_rtcp))  # what had arrived there is heard
+            if media_id not in self._sessions:
+                sockets.close()
+                return
+        self._deafen(session)
+        session.rebind(sockets)
+        self._listen_to(session)
+        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port))
+
+    def _listen_to(self, session: MediaSession) -> None:
+        self._selector.register(session.sockets.rtp, selectors.EVENT_READ, (session, False))
+        self._selector.register(session.sockets.rtcp, selectors.EVENT_READ, (session, True))
+
+    def _deafen(self, session: MediaSession) -> None:
+        self._selector.unregister(session.sockets.rtp)
+        self._selector.unregister(session.sockets.rtcp)
 
     def _fail(self, session: MediaSession, failure: Failure) -> None:
         if session.started:
@@ -266,8 +300,7 @@ class MediaEngine:
 
     def _remove(self, session: MediaSession) -> None:
         del self._sessions[session.media_id]
-        self._selector.unregister(session.sockets.rtp)
-        self._selector.unregister(session.sockets.rtcp)
+        self._deafen(session)
         if not any(other.started for other in self._sessions.values()):
             self._next_tick = None
 

@@ -80,6 +80,13 @@ class MediaSession:
             raise LocalProtocolError("media updated before its start")
         self._running.update(media, now)
 
+    def rebind(self, sockets: MediaSockets) -> None:
+        """Other sockets from now on; everything else goes on as it was. The former ones are closed."""
+        self.sockets.close()
+        self.sockets = sockets
+        if self._running is not None:
+            self._running.rebind(sockets)
+
     def set_muted(self, muted: bool) -> None:
         if self._running is not None:
             self._running.transmitter.muted = muted
@@ -189,6 +196,10 @@ class _Running:
             self._address_peer(media)
         if media.direction.receives and not old.direction.receives:
             self._heard_at = now
+
+    def rebind(self, sockets: MediaSockets) -> None:
+        self._sockets = sockets
+        self._send_failed = False
 
     def tick(self, now: float) -> None:
         self.endpoint.write(self.receiver.block(now))
