@@ -153,10 +153,15 @@ def uris_equal(a: Uri, b: Uri) -> bool:
             return False
 
 
+# What the grammar of RFC 3261 makes of an IPv4 tail after “::”; it is to be tolerated (RFC 5118 §4.10).
+_THREE_COLONS = re.compile(r":::(?=\d{1,3}(?:\.\d{1,3}){3}\Z)")
+
+
 def parse_host_port(text: str) -> tuple[str, int | None]:
     """`host [":" port]` (§25.1) with IPv6 references unbracketed. Raises RemoteProtocolError."""
     if text.startswith("["):
         host, closed, tail = text[1:].partition("]")
+        host = _THREE_COLONS.sub("::", host)
         if not closed or not _is_ipv6(host):
             raise RemoteProtocolError("An IPv6 reference cannot be read")
     else:

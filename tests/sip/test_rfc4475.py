@@ -1,7 +1,7 @@
 """The torture messages of RFC 4475, one file each under tests/vectors/rfc4475.
 
-48 of 49: "mpart01" (§3.1.1.11) is left out, since its body is binary and could not be reproduced octet for octet.
-What belongs to the user agent (§3.3: unknown schemes, extensions, bodies) shows here only as far as reading goes.
+What belongs to the user agent (§3.3: unknown schemes, extensions, bodies) shows here only as far as reading goes; what
+a phone answers to each is in tests/playbook/test_torture.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ VECTORS = Path(__file__).parent.parent / "vectors" / "rfc4475"
 READABLE = (
     "wsinv", "intmeth", "esc01", "escnull", "esc02", "lwsdisp", "longreq", "dblreq", "semiuri", "transports",
     "unreason", "noreason", "baddate", "badbranch", "unkscm", "novelsc", "unksm2", "bext01", "invut", "regaut01",
-    "bcast", "zeromf", "cparam01", "cparam02", "regescrt", "sdp01", "inv2543",
+    "bcast", "zeromf", "cparam01", "cparam02", "regescrt", "sdp01", "inv2543", "mpart01",
 )  # fmt: skip
 
 # §3.1.2 and §3.3: the status to answer with; None for responses, which are dropped.
@@ -62,7 +62,7 @@ def sip_uri(uri: object) -> SipUri:
 
 def test_every_vector_has_a_verdict() -> None:
     assert sorted([*READABLE, *REFUSED]) == sorted(path.stem for path in VECTORS.glob("*.dat"))
-    assert len(READABLE) + len(REFUSED) == 48
+    assert len(READABLE) + len(REFUSED) == 49
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -175,6 +175,14 @@ def test_3_1_1_9_semicolons_belong_to_the_user_part() -> None:
 def test_3_1_1_10_unknown_transports_are_read() -> None:
     transports = [parse_via(line).transport for line in request("transports").headers.get_all("Via")]
     assert transports == ["UDP", "SCTP", "TLS", "UNKNOWN", "TCP"]
+
+
+def test_3_1_1_11_a_binary_body_with_null_octets_is_kept_whole() -> None:
+    message = request("mpart01")
+    assert message.headers.get("Content-Type") == "multipart/mixed;boundary=7a9cbec02ceef655"
+    assert len(message.body) == 553
+    assert message.body.count(b"--7a9cbec02ceef655") == 3
+    assert b"\0" in message.body
 
 
 def test_3_1_1_12_and_13_reason_phrases_may_be_unusual_or_empty() -> None:
