@@ -13,11 +13,13 @@ from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sip.digest import ChallengeUnsupported, CredentialsRejected, DigestAuthenticator
 from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
+from softphone.ua.actions import FlowId
 from softphone.ua.events import RegistrationChanged, RegistrationState
 from softphone.ua.flow_keeper import FlowKeeper, FlowState, FlowTrigger
 from softphone.ua.host import Host
 from softphone.ua.registration import Registration, RegistrationMachineState, RegistrationTrigger
 
+_M = RegistrationMachineState
 _SHOWN = {
     RegistrationMachineState.IDLE: RegistrationState.OFFLINE,
     RegistrationMachineState.REGISTERING: RegistrationState.REGISTERING,
@@ -52,12 +54,21 @@ class AccountSession:
         self._last: RegistrationChanged | None = None
 
     def takes(self, account: Account) -> bool:
-        """Takes over what concerns new calls only (media policy, codecs, name); False if the flow must be made anew."""
+        """Takes over what concerns calls and subscriptions only; False if the flow must be made anew."""
         kept = replace(
             self.account,
             media_policy=account.media_policy,
             codecs=account.codecs,
             display_name=account.display_name,
+            rules=account.rules,
+            digits=account.digits,
+            hide_identity=account.hide_identity,
+            message_waiting=account.message_waiting,
+            voicemail=account.voicemail,
+            watched=account.watched,
+            session_expires=account.session_expires,
+            reliable_provisionals=account.reliable_provisionals,
+            rtcp_mux=account.rtcp_mux,
         )
         if kept != account:
             return False
@@ -92,13 +103,17 @@ class AccountSession:
         self.keeper.trigger(FlowTrigger.UNWANTED, now)
         self._flow_failed(self.account, _SIGNED_OUT, now)
 
-    def suspect(self, now: float) -> None:
+    def suspect(self, now: float, *, woke: bool = False, lost: tuple[FlowId, ...] = ()) -> None:
         """The network changed or the machine woke: probe at once, and try again at once if we were waiting."""
-        if self.keeper.state is FlowState.OPEN and not self.keeper.peer_pongs:
-            if self.registration.state is RegistrationMachineState.REGISTERED:
-                self.registration.trigger(RegistrationTrigger.REGISTER, now)  # its answer is the only sign of life
-        elif self.keeper.state in (FlowState.WAITING, FlowState.OPEN):
-            self.keeper.trigger(FlowTrigger.RETRY_NOW, now)
+        state = self.registration.state
+        # Asleep, we may have missed that the server forgot us; and of one that never pongs only an answer is a sign.
+        refreshes = state is _M.WAITING or (state is _M.REGISTERED and (woke or not self.keeper.peer_pongs))
+        asked = refreshes or state is _M.REGISTERING
+        self.keeper.network_changed(now, lost=self.keeper.flow_id in lost, asked=asked)
+        if self.keeper.state is FlowState.OPENING:
+            self._announce(RegistrationState.CONNECTING)
+        elif self.keeper.flow is not None and refreshes:
+            self.registration.trigger(RegistrationTrigger.REGISTER, now)
 
     @property
     def unregistered(self) -> bool:

@@ -19,6 +19,9 @@ from softphone.ua.inputs import FlowDescription
 KEEP_ALIVE = 120.0  # s, upper bound of the ping interval; 80–100 % of it is used (RFC 5626 §4.4.1)
 STABLE_AFTER = 120.0  # s: a flow that lasted this long ends the outage before it (RFC 5626 §4.5)
 PONG_WITHIN = 5.0  # s (security.md; RFC 5626 asks for at most 10)
+SUSPECT_WITHIN = 3.0  # s for the same after a change of the network: it is likelier to be dead than late
+STALE_AFTER = 0.5  # s: an attempt that began so long before a change of the network is begun anew
+LEAST_WAIT = 0.5  # s between the end of an attempt and the next, however long it took
 PING, PONG_BYTES = b"\r\n\r\n", b"\r\n"
 
 
@@ -37,6 +40,7 @@ class FlowTrigger(Enum):
     TIMER = auto()
     PONG = auto()
     RETRY_NOW = auto()  # the person, the network or waking asks
+    ANEW = auto()  # the network changed under it: what is open or opening is worth nothing, another one at once
     UNWANTED = auto()
 
 
@@ -48,6 +52,7 @@ class FlowStep(Enum):
     CLOSE = auto()
     BACK_OFF = auto()
     PONG_MISSED = auto()
+    DROP = auto()
 
 
 S, T, A = FlowState, FlowTrigger, FlowStep
@@ -62,21 +67,25 @@ FLOW_TABLE: StateTable[FlowState, FlowTrigger, FlowStep] = StateTable(
         (S.CLOSED, T.RETRY_NOW): (S.OPENING, (A.OPEN,)),
         (S.OPENING, T.OPENED): (S.OPEN, (A.ANNOUNCE, A.SCHEDULE_PING)),
         (S.OPENING, T.LOST): (S.WAITING, (A.BACK_OFF,)),
+        (S.OPENING, T.ANEW): (S.OPENING, (A.CLOSE, A.OPEN)),
         (S.OPENING, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
         (S.OPEN, T.LOST): (S.WAITING, (A.BACK_OFF,)),
         (S.OPEN, T.TIMER): (S.PROBING, (A.PING,)),
         (S.OPEN, T.RETRY_NOW): (S.PROBING, (A.PING,)),
+        (S.OPEN, T.ANEW): (S.OPENING, (A.DROP, A.OPEN)),
         (S.OPEN, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
         (S.PROBING, T.PONG): (S.OPEN, (A.SCHEDULE_PING,)),
         (S.PROBING, T.TIMER): (S.OPEN, (A.PONG_MISSED,)),
         (S.PROBING, T.LOST): (S.WAITING, (A.BACK_OFF,)),
+        (S.PROBING, T.ANEW): (S.OPENING, (A.DROP, A.OPEN)),
         (S.PROBING, T.UNWANTED): (S.CLOSED, (A.CLOSE,)),
         (S.WAITING, T.TIMER): (S.OPENING, (A.OPEN,)),
         (S.WAITING, T.WANTED): (S.OPENING, (A.OPEN,)),
         (S.WAITING, T.RETRY_NOW): (S.OPENING, (A.OPEN,)),
+        (S.WAITING, T.ANEW): (S.OPENING, (A.OPEN,)),
         (S.WAITING, T.UNWANTED): (S.CLOSED, ()),
     },
-    ignored=every((S.CLOSED,), T.OPENED, T.LOST, T.TIMER, T.PONG, T.UNWANTED)
+    ignored=every((S.CLOSED,), T.OPENED, T.LOST, T.TIMER, T.PONG, T.ANEW, T.UNWANTED)
     | every((S.OPENING,), T.WANTED, T.TIMER, T.PONG, T.RETRY_NOW)
     | every((S.OPEN,), T.WANTED, T.OPENED, T.PONG)
     | every((S.PROBING,), T.WANTED, T.OPENED, T.RETRY_NOW)
@@ -103,6 +112,9 @@ class FlowKeeper:
         self._opened_at: float | None = None
         self._back_off = BackOff(host.token_bytes)
         self._failure: Failure | None = None
+        self._attempt_began = 0.0
+        self._attempt_took = 0.0  # until it failed; 0.0 for a flow that was open
+        self._suspected = False  # the network has changed since the server was last heard, and it will answer
         self.peer_pongs = False  # a server that never answered a ping cannot be judged by its silence
         self._steps: dict[FlowStep, Callable[[float], None]] = {
             FlowStep.OPEN: self._open,
@@ -112,6 +124,7 @@ class FlowKeeper:
             FlowStep.CLOSE: self._close,
             FlowStep.BACK_OFF: self._wait,
             FlowStep.PONG_MISSED: self._pong_missed,
+            FlowStep.DROP: self._drop,
         }
 
     def trigger(self, trigger: FlowTrigger, now: float) -> None:
@@ -127,6 +140,7 @@ class FlowKeeper:
     def lost(self, failure: Failure, now: float) -> None:
         if self._opened_at is not None and now - self._opened_at >= STABLE_AFTER:
             self._back_off.reset()
+        self._attempt_took = now - self._attempt_began if self._opened_at is None else 0.0
         self.flow, self._failure, self._opened_at = None, failure, None
         self.trigger(FlowTrigger.LOST, now)
 
@@ -136,8 +150,30 @@ class FlowKeeper:
             self._close(now)
             self.lost(failure, now)
 
+    def network_changed(self, now: float, *, lost: bool, asked: bool) -> None:
+        """What was waited for or tried before the change says nothing any more.
+
+        `lost`: the flow's local address is gone. `asked`: something is sent besides that the server has to answer.
+        """
+        self._back_off.reset()
+        stale = self.state is FlowState.OPENING and now - self._attempt_began >= STALE_AFTER
+        if lost or stale:
+            self._failure = _MOVED
+            self.trigger(FlowTrigger.ANEW, now)
+            return
+        self._suspected = self.flow is not None and (self.peer_pongs or asked)
+        if self._suspected and self.state is FlowState.PROBING:
+            assert self._deadline is not None
+            self._deadline = min(self._deadline, now + SUSPECT_WITHIN)
+        self.trigger(FlowTrigger.RETRY_NOW, now)
+
     def pong(self, now: float) -> None:
         self.peer_pongs = True
+        self.heard(now)
+
+    def heard(self, now: float) -> None:
+        """Whatever the server says shows that the flow lives."""
+        self._suspected = False
         self.trigger(FlowTrigger.PONG, now)
 
     def next_timer(self) -> float | None:
@@ -149,9 +185,9 @@ class FlowKeeper:
             self.trigger(FlowTrigger.TIMER, now)
 
     def _open(self, now: float) -> None:
-        del now
         self._deadline = None
-        self.peer_pongs = False
+        self._attempt_began = now
+        self._suspected = self.peer_pongs = False
         self.flow_id = token(self._host.token_bytes)
         self._host.emit(OpenFlow(self.flow_id, self.account.id, self.account.server, self._back_off.attempt))
 
@@ -163,28 +199,43 @@ class FlowKeeper:
 
     def _ping(self, now: float) -> None:
         self._host.emit(SendBytes(self.flow_id, PING))
-        self._deadline = now + PONG_WITHIN
+        self._deadline = now + (SUSPECT_WITHIN if self._suspected else PONG_WITHIN)
 
     def _close(self, now: float) -> None:
         self.flow, self._deadline = None, None
         self._host.emit(CloseFlow(self.flow_id))
         self._host.flow_abandoned(self.flow_id, now)
 
-    def _wait(self, now: float) -> None:
+    def _drop(self, now: float) -> None:
         assert self._failure is not None
-        delay = self._back_off.failed(now)
+        self._close(now)
+        self._opened_at = None
+        self._lost(self._failure, 0.0, now)
+
+    def _wait(self, now: float) -> None:
+        """The time that an attempt took counts: a server that does not answer has had its pause."""
+        assert self._failure is not None
+        delay = max(LEAST_WAIT, self._back_off.failed(now) - self._attempt_took)
         self._deadline = now + delay
         self._lost(self._failure, delay, now)
 
     def _pong_missed(self, now: float) -> None:
-        if not self.peer_pongs:
+        if self._suspected:
+            self._failure = _SILENT
+            self.trigger(FlowTrigger.ANEW, now)
+        elif self.peer_pongs:
+            self.restart_after(_SILENT, now)
+        else:
             self._schedule_ping(now)
-            return
-        self.restart_after(
-            Failure(
-                FailureKind.CONNECTION_LOST,
-                "The server stopped answering on the connection.",
-                "The phone reconnects by itself; check the network if this goes on.",
-            ),
-            now,
-        )
+
+
+_SILENT = Failure(
+    FailureKind.CONNECTION_LOST,
+    "The server stopped answering on the connection.",
+    "The phone reconnects by itself; check the network if this goes on.",
+)
+_MOVED = Failure(
+    FailureKind.CONNECTION_LOST,
+    "The network has changed, and the connection to the server with it.",
+    "The phone reconnects by itself.",
+)

@@ -158,9 +158,9 @@ class UserAgent:
                 self._flow_closed(flow_id, failure, now)
             case BytesReceived(flow_id=flow_id, data=data):
                 self._bytes_received(flow_id, data, now)
-            case NetworkChanged():
-                for session in self._accounts.values():
-                    session.suspect(now)
+            case NetworkChanged(woke=woke, lost=lost):
+                for session in list(self._accounts.values()):
+                    session.suspect(now, woke=woke, lost=lost)
             case _:
                 call = next((call for call in self.calls.values() if call.media.id == given.media_id), None)
                 if call is not None:
@@ -338,6 +338,7 @@ class UserAgent:
             return
         flow = session.keeper.flow
         assert flow is not None
+        session.keeper.heard(now)
         try:
             items: list[bytes | KeepAlive] = framer.feed(data)
             broken = None

@@ -66,7 +66,8 @@ class Stage:
             register=register,
         )
         self.flow_id = ""
-        self.reachable = True
+        self.flow = FLOW  # what the next flow will be
+        self.reachable: bool | None = True  # None: an attempt takes until the test says how it ended
         self.opens_media = True
         self.reports = True
         self.hostile = False  # the test sends what is malformed
@@ -278,8 +279,8 @@ class Stage:
                 self.opened_at.append(self.now)
                 if self.reachable:
                     self.flow_id = flow_id
-                    self.agent.handle(FlowOpened(flow_id, FLOW), self.now)
-                else:
+                    self.agent.handle(FlowOpened(flow_id, self.flow), self.now)
+                elif self.reachable is False:
                     self.agent.handle(FlowClosed(flow_id, LOST), self.now)
             case SendBytes(flow_id=flow_id, data=data):
                 assert flow_id == self.flow_id, "sent on a flow that is not open"
