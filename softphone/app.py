@@ -21,6 +21,7 @@ from softphone.engine.hooks import Hooks
 from softphone.engine.journal import Journal
 from softphone.engine.link.failures import engine_unreachable
 from softphone.engine.link.place import LinkPlace
+from softphone.engine.network_watch import NetworkWatch
 from softphone.engine.process.engine_log import log_to_stderr
 from softphone.engine.process.engine_process import EngineParts, EngineProcess, NoticeEndpoints
 from softphone.engine.process.hardening import forbid_core_dumps
@@ -33,6 +34,7 @@ from softphone.lab.connection import OnCall
 from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.messages import AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
+from softphone.storage.instance import instance_id, new_instance_id
 from softphone.storage.settings import AudioSection, SettingsFile
 from softphone.storage.unhurried_secrets import UnhurriedPasswordStore
 from softphone.ua.user_agent import UserAgent
@@ -55,7 +57,13 @@ class Application:
             lambda: controller.settings.audio,
             notice,
         )
-        controller = Controller(settings_file=None, passwords=None, list_devices=lambda: (), quit_engine=lambda: None)
+        controller = Controller(
+            settings_file=None,
+            passwords=None,
+            list_devices=lambda: (),
+            quit_engine=lambda: None,
+            instance_id=new_instance_id(),
+        )
         with contextlib.ExitStack() as stack:
             stack.callback(sound.close)
             trace = Trace(stack.enter_context(_trace_file(request.trace))) if request.trace is not None else None
@@ -70,11 +78,13 @@ class Application:
                 trace=trace,
             )
             controller.connect(core.submit)
+            watch = _watch_network(core)
             try:
                 sound.check()
                 controller.use(request.settings, request.passwords)
                 yield controller
             finally:
+                watch.close()
                 await core.close()
 
     @contextlib.asynccontextmanager
@@ -124,6 +134,7 @@ class Application:
             if not loop.is_closed():  # the keyring's thread may be late
                 loop.call_soon_threadsafe(controller.publish, Noticed(failure))
 
+        instance, unkept = _instance(request.profile.instance_file)
         sound = Sound(request.audio, lambda: controller.settings.audio, notice)
         endpoints = NoticeEndpoints(sound.endpoint)
         controller = Controller(
@@ -131,6 +142,7 @@ class Application:
             passwords=UnhurriedPasswordStore(notice),
             list_devices=lambda: _devices_or_notice(sound, notice),
             quit_engine=lambda: process.quit(),  # noqa: PLW0108 - made below
+            instance_id=instance,
         )
         core = EngineCore(
             UserAgent(secrets.token_bytes),
@@ -145,15 +157,19 @@ class Application:
 
         def load() -> None:
             controller.load()
+            if unkept is not None:
+                controller.publish(Noticed(unkept))
             for failure in configuration.hooks(controller.settings.hooks)[1]:
                 controller.publish(Noticed(failure))
 
         parts = EngineParts(controller, load, core.submit, lambda: core.agent.open_dialogs, core.close)
         journal = Journal(request.profile.journal_file)
         process = EngineProcess(parts, place, journal, endpoints, request.window_command, request.times)
+        watch = _watch_network(core)
         try:
             await process.run()
         finally:
+            watch.close()
             await core.close()
             sound.close()
             hooks.close()
@@ -167,6 +183,20 @@ class Application:
             return sound.list_devices()
         finally:
             sound.close()
+
+
+def _instance(path: Path) -> tuple[str, Failure | None]:
+    """This phone's name to registrars; one for this run, and why, if it cannot be kept."""
+    try:
+        return instance_id(path), None
+    except OperationFailed as error:
+        return new_instance_id(), error.failure
+
+
+def _watch_network(core: EngineCore) -> NetworkWatch:
+    watch = NetworkWatch(core.network_changed, servers=lambda: core.servers)
+    watch.start()
+    return watch
 
 
 def _devices_or_notice(sound: Sound, notice: Callable[[Failure], None]) -> tuple[AudioDeviceView, ...]:

@@ -7,18 +7,29 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from softphone.codecs.records import CODEC_RECORDS
 from softphone.engine.event_lines import EVENT_NAMES
 from softphone.engine.hooks import Hook
 from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.messages import AccountOptions, MediaSettings
 from softphone.policy.media import MediaPolicy, effective_media_policy
 from softphone.policy.origin import Origin
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsSettings
-from softphone.storage.settings import AccountSettings, HookSettings, MediaSection, Settings, TlsSection
-from softphone.ua.account import Account, ServerTarget
+from softphone.storage.settings import (
+    AccountMedia,
+    AccountSettings,
+    HookSettings,
+    MediaSection,
+    Settings,
+    TlsSection,
+)
+from softphone.ua.account import Account, CallRules, Forwarding, ServerTarget
+from softphone.ua.caller_patterns import caller_patterns
+from softphone.ua.dial_target import parse_dial_target
 
 
 def media_policy(media: MediaSection, origin: Origin = Origin.USER) -> MediaPolicy:
@@ -113,10 +124,130 @@ def _wrong_hook(entry: HookSettings) -> str | None:
     return None
 
 
-def account(settings: Settings, chosen: AccountSettings, password: Secret | None) -> Account:
+# Accounts
+
+MAX_CALLS = 30  # at once in the whole phone
+NO_ANSWER_SECONDS = (1, 300)  # before a call that nobody answers is sent on
+SESSION_SECONDS = (90, 86400)  # RFC 4028 §4 forbids less
+MAX_WATCHED = 100  # lines of one account
+_DIALLED_CODE = re.compile(r"[0-9*#A-Za-z+._-]{0,32}")
+
+
+def media_section(settings: Settings, chosen: AccountSettings) -> MediaSection:
+    """What holds for this account: its own choices over those for all."""
+    section = settings.media
+    own = chosen.media
+    if own is not None:
+        section = replace(
+            section,
+            encryption=own.encryption,
+            connection_profile=own.connection_profile,
+            unencrypted_peer=own.unencrypted_peer,
+        )
+    return replace(section, codecs=chosen.codecs) if chosen.codecs else section
+
+
+def account_options(chosen: AccountSettings) -> AccountOptions:
+    """What a person chooses of it, as the window and scripts know it."""
+    own = chosen.media
+    return AccountOptions(
+        rules=CallRules(
+            call_waiting=chosen.call_waiting,
+            max_calls=chosen.max_calls,
+            do_not_disturb=chosen.do_not_disturb,
+            forwarding=Forwarding(
+                chosen.forward_always, chosen.forward_busy, chosen.forward_no_answer, chosen.forward_after
+            ),
+            deny=chosen.deny,
+            deny_anonymous=chosen.deny_anonymous,
+            auto_answer_from=chosen.auto_answer_from,
+        ),
+        digits=chosen.digits,
+        hide_identity=chosen.hide_identity,
+        message_waiting=chosen.message_waiting,
+        voicemail=chosen.voicemail,
+        watched=chosen.watched,
+        codecs=chosen.codecs,
+        media=MediaSettings(own.encryption, own.connection_profile, own.unencrypted_peer) if own is not None else None,
+    )
+
+
+def with_account_options(chosen: AccountSettings, options: AccountOptions) -> AccountSettings:
+    """The inverse of `account_options`; what is no option stays as it is."""
+    rules, forwarding, own = options.rules, options.rules.forwarding, options.media
+    return replace(
+        chosen,
+        call_waiting=rules.call_waiting,
+        max_calls=rules.max_calls,
+        do_not_disturb=rules.do_not_disturb,
+        forward_always=forwarding.always,
+        forward_busy=forwarding.busy,
+        forward_no_answer=forwarding.no_answer,
+        forward_after=forwarding.no_answer_s,
+        deny=rules.deny,
+        deny_anonymous=rules.deny_anonymous,
+        auto_answer_from=rules.auto_answer_from,
+        digits=options.digits,
+        hide_identity=options.hide_identity,
+        message_waiting=options.message_waiting,
+        voicemail=options.voicemail,
+        watched=options.watched,
+        codecs=options.codecs,
+        media=None
+        if own is None
+        else AccountMedia(
+            encryption=own.encryption, connection_profile=own.profile, unencrypted_peer=own.unencrypted_peer
+        ),
+    )
+
+
+def check_account_options(chosen: AccountSettings) -> None:
+    """Raises OperationFailed (SETTINGS) for a rule that could not do what it says when a call comes."""
+    _check_number("max_calls", chosen.max_calls, (1, MAX_CALLS))
+    _check_number("forward_after", chosen.forward_after, NO_ANSWER_SECONDS)
+    if chosen.session_expires:
+        _check_number("session_expires", chosen.session_expires, SESSION_SECONDS)
+    for patterns in (chosen.deny, chosen.auto_answer_from):
+        caller_patterns(patterns)
+    if len(chosen.watched) > MAX_WATCHED or len({line.uri for line in chosen.watched}) != len(chosen.watched):
+        raise _unusable(
+            f"The account {chosen.name} watches a line twice, or more than {MAX_WATCHED} lines.", "Take some out."
+        )
+    forwards = (chosen.forward_always, chosen.forward_busy, chosen.forward_no_answer)
+    for address in (*forwards, chosen.voicemail, *(line.uri for line in chosen.watched)):
+        if address:
+            _check_address(address, chosen.domain)
+    for line in chosen.watched:
+        if not line.uri or not _DIALLED_CODE.fullmatch(line.pickup_code):
+            raise _unusable(
+                f"The watched line “{line.uri}” has no address, or a pickup code that cannot be dialled.",
+                "Give its address, and a code of digits, * and #.",
+            )
+
+
+def _check_number(key: str, value: int, between: tuple[int, int]) -> None:
+    if not between[0] <= value <= between[1]:
+        raise _unusable(f"{key} is {value}.", f"Choose a number from {between[0]} to {between[1]}.")
+
+
+def _check_address(address: str, domain: str) -> None:
+    try:
+        parse_dial_target(address, domain)
+    except OperationFailed as error:
+        raise _unusable(error.failure.reason, error.failure.remedy) from error
+
+
+def _unusable(reason: str, remedy: str) -> OperationFailed:
+    return OperationFailed(Failure(FailureKind.SETTINGS, reason, remedy))
+
+
+def account(settings: Settings, chosen: AccountSettings, password: Secret | None, instance_id: str = "") -> Account:
     """Raises OperationFailed (SETTINGS, USAGE, POLICY)."""
-    check_codecs(settings.media.codecs)
+    media = media_section(settings, chosen)
+    check_codecs(media.codecs)
     check_pins(chosen.pins)
+    check_account_options(chosen)
+    options = account_options(chosen)
     return Account(
         id=chosen.name,
         user=chosen.user,
@@ -125,10 +256,21 @@ def account(settings: Settings, chosen: AccountSettings, password: Secret | None
         auth_user=chosen.auth_user,
         display_name=chosen.display_name,
         password=password,
-        media_policy=media_policy(settings.media),
-        codecs=settings.media.codecs,
+        media_policy=media_policy(media),
+        codecs=media.codecs,
         register=chosen.register,
         expires=chosen.expires,
+        rules=options.rules,
+        digits=chosen.digits,
+        hide_identity=chosen.hide_identity,
+        message_waiting=chosen.message_waiting,
+        voicemail=chosen.voicemail,
+        watched=chosen.watched,
+        session_expires=chosen.session_expires,
+        reliable_provisionals=chosen.reliable_provisionals,
+        outbound=chosen.outbound,
+        instance_id=instance_id,
+        rtcp_mux=chosen.rtcp_mux,
     )
 
 

@@ -17,11 +17,14 @@ from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import (
     AccountForgotten,
     AccountKnown,
+    AccountOptions,
     AnyCommand,
     AnyEvent,
     AppCommand,
     AudioDeviceView,
+    ChangeAccountOptions,
     ChangeMediaSettings,
+    ChooseDefaultAccount,
     ChooseDevices,
     DevicesChanged,
     EngineEnding,
@@ -43,7 +46,7 @@ from softphone.state import AppState, reduce
 from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AccountSettings, Settings, SettingsFile
 from softphone.ua.account import AccountId
-from softphone.ua.commands import AddAccount, Command, Register, RemoveAccount
+from softphone.ua.commands import AddAccount, Command, Dial, Register, RemoveAccount, SendInstantMessage
 from softphone.ua.events import RegistrationChanged, RegistrationState
 
 log = logging.getLogger(__name__)
@@ -74,8 +77,13 @@ class Controller:
         passwords: PasswordStore | None,
         list_devices: Callable[[], tuple[AudioDeviceView, ...]],
         quit_engine: Callable[[], None],
+        instance_id: str = "",
     ) -> None:
-        """Without a settings file nothing is loaded or saved (a script's own engine)."""
+        """Without a settings file nothing is loaded or saved (a script's own engine).
+
+        `instance_id` names this phone to registrars (RFC 5626 §4.1).
+        """
+        self._instance_id = instance_id
         self._file, self._passwords = settings_file, passwords
         self._list_devices, self._quit_engine = list_devices, quit_engine
         self._submit: Callable[[Command], None] = _not_connected
@@ -139,12 +147,23 @@ class Controller:
 
     def submit(self, command: AnyCommand) -> None:
         if not isinstance(command, AppCommand):
-            self._submit(command)
+            self._submit(self._with_account(command))
             return
         try:
             self._app_command(command)
         except OperationFailed as error:
             self.publish(Noticed(error.failure))
+
+    def _with_account(self, command: Command) -> Command:
+        """What is to go out with no particular account goes out with the default one."""
+        if isinstance(command, Dial | SendInstantMessage) and command.account_id is None:
+            return replace(command, account_id=self._default_account)
+        return command
+
+    @property
+    def _default_account(self) -> AccountId | None:
+        first = self._settings.accounts[0].name if self._settings.accounts else None
+        return self._settings.default_account or first
 
     def _app_command(self, command: AppCommand) -> None:
         match command:
@@ -154,6 +173,10 @@ class Controller:
                 self._sign_out(account_id)
             case ChangeMediaSettings(settings=media):
                 self._change_media(media)
+            case ChangeAccountOptions(account_id=account_id, options=options):
+                self._change_options(account_id, options)
+            case ChooseDefaultAccount(account_id=account_id):
+                self._choose_default(account_id)
             case ChooseDevices(microphone=microphone, speaker=speaker):
                 audio = replace(self._settings.audio, microphone=microphone, speaker=speaker)
                 self._save(replace(self._settings, audio=audio))
@@ -168,8 +191,8 @@ class Controller:
     def _sign_in(self, command: SignIn) -> None:
         old = self._account(command.account_id)
         same_server = old is not None and (old.server, old.domain) == (command.server, command.domain)
-        account = AccountSettings(
-            name=command.account_id,
+        account = replace(  # what a person chose for this account stays
+            old or AccountSettings(name=command.account_id, user="", domain=""),
             user=command.user,
             domain=command.domain,
             server=command.server,
@@ -178,13 +201,15 @@ class Controller:
             pins=old.pins if old is not None and same_server else (),
         )
         configuration.account(self._settings, account, None)  # refuses what cannot be used, before anything is saved
-        tls = self._settings.tls
+        tls, accounts = self._settings.tls, self._settings.accounts
         added = tuple(name for name in command.ca_files if name not in tls.ca_files)
         self._save(
             replace(
                 self._settings,
                 tls=replace(tls, ca_files=(*tls.ca_files, *added)),
-                accounts=(*(a for a in self._settings.accounts if a.name != account.name), account),
+                accounts=tuple(account if a is old else a for a in accounts)
+                if old is not None
+                else (*accounts, account),
             )
         )
         if command.remember_password and self._passwords is not None:
@@ -200,7 +225,9 @@ class Controller:
             return
         self._submit(RemoveAccount(account_id))
         self.publish(AccountForgotten(account_id))
-        self._save(replace(self._settings, accounts=tuple(a for a in self._settings.accounts if a is not account)))
+        others = tuple(a for a in self._settings.accounts if a is not account)
+        default = self._settings.default_account
+        self._save(replace(self._settings, accounts=others, default_account="" if default == account_id else default))
         if self._passwords is not None:
             self._passwords.delete(_keyring_name(account))
 
@@ -220,6 +247,20 @@ class Controller:
         for account in self._settings.accounts:
             self._start_account(account, self._password_of(account))
 
+    def _change_options(self, account_id: AccountId, options: AccountOptions) -> None:
+        account = self._known(account_id)
+        changed = configuration.with_account_options(account, options)
+        try:
+            configuration.account(self._settings, changed, None)
+        except OperationFailed:
+            self._publish_account(account)  # so that a pane shows again what is in force
+            raise
+        self._save_account(account, changed)
+        self._start_account(changed, self._password_of(changed))
+
+    def _choose_default(self, account_id: AccountId) -> None:
+        self._save(replace(self._settings, default_account=self._known(account_id).name))
+
     def _pin(self, account_id: AccountId, sha256: str) -> None:
         account = self._account(account_id)
         if account is None:
@@ -227,8 +268,7 @@ class Controller:
         pin = sha256.replace(":", "").lower()
         configuration.check_pins((pin,))  # before it is saved: a bad one would block the account
         pinned = replace(account, pins=(*(p for p in account.pins if p != pin), pin))
-        others = tuple(pinned if a is account else a for a in self._settings.accounts)
-        self._save(replace(self._settings, accounts=others))
+        self._save_account(account, pinned)
         self._start_account(pinned, self._password_of(pinned))
         self._submit(Register(account_id))  # at once, not when the back-off is over
 
@@ -237,13 +277,34 @@ class Controller:
     def _account(self, account_id: AccountId) -> AccountSettings | None:
         return next((account for account in self._settings.accounts if account.name == account_id), None)
 
-    def _start_account(self, chosen: AccountSettings, password: Secret | None) -> None:
-        known = AccountKnown(
-            chosen.name, f"sip:{chosen.user}@{chosen.domain}", chosen.display_name, chosen.server or chosen.domain
+    def _known(self, account_id: AccountId) -> AccountSettings:
+        """Raises OperationFailed (USAGE)."""
+        account = self._account(account_id)
+        if account is None:
+            raise OperationFailed(
+                Failure(FailureKind.USAGE, f"There is no account {account_id}.", "Choose one of those that are set up.")
+            )
+        return account
+
+    def _save_account(self, old: AccountSettings, new: AccountSettings) -> None:
+        accounts = tuple(new if account is old else account for account in self._settings.accounts)
+        self._save(replace(self._settings, accounts=accounts))
+
+    def _publish_account(self, chosen: AccountSettings) -> None:
+        self.publish(
+            AccountKnown(
+                chosen.name,
+                f"sip:{chosen.user}@{chosen.domain}",
+                chosen.display_name,
+                chosen.server or chosen.domain,
+                configuration.account_options(chosen),
+            )
         )
-        self.publish(known)
+
+    def _start_account(self, chosen: AccountSettings, password: Secret | None) -> None:
+        self._publish_account(chosen)
         try:
-            account = configuration.account(self._settings, chosen, password)
+            account = configuration.account(self._settings, chosen, password, self._instance_id)
         except OperationFailed as error:
             self.publish(RegistrationChanged(chosen.name, RegistrationState.FAILED, failure=error.failure))
             return
@@ -291,6 +352,7 @@ class Controller:
                     microphone=audio.microphone,
                     speaker=audio.speaker,
                     settings_file=str(self._file.path) if self._file is not None else "",
+                    default_account=self._settings.default_account,
                     problem=self._problem,
                 )
             )

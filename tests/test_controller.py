@@ -8,12 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from softphone import configuration
 from softphone.controller import Controller
-from softphone.messages import ChangeMediaSettings, MediaSettings, PinCertificate, SignIn, SignOut
-from softphone.policy.media import ConnectionProfile, MediaEncryption
+from softphone.messages import (
+    AccountOptions,
+    ChangeAccountOptions,
+    ChangeMediaSettings,
+    ChooseDefaultAccount,
+    MediaSettings,
+    PinCertificate,
+    SignIn,
+    SignOut,
+)
+from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.secret import Secret
-from softphone.storage.settings import Settings, SettingsFile
-from softphone.ua.commands import AddAccount, Command, Register, RemoveAccount
+from softphone.storage.settings import AccountSettings, Settings, SettingsFile
+from softphone.ua.account import Account, CallRules, DigitsMode, DoNotDisturb, Forwarding, WatchedLine
+from softphone.ua.commands import AddAccount, Command, Dial, Register, RemoveAccount, SendInstantMessage
 
 PIN = "ab" * 32
 
@@ -100,3 +111,121 @@ def test_a_broken_settings_file_is_reported_and_never_overwritten(tmp_path: Path
     desk.sign_in("work")
     assert file.read_text() == "[media\nencryption = "
     assert not any(isinstance(command, AddAccount) for command in desk.commands)
+
+
+OPTIONS = AccountOptions(
+    rules=CallRules(
+        call_waiting=False,
+        max_calls=3,
+        do_not_disturb=DoNotDisturb.BUSY,
+        forwarding=Forwarding("carol", "+49 30 1234", "bob@other.test", 12),
+        deny=("+4930*", "@spam.test"),
+        deny_anonymous=True,
+        auto_answer_from=("boss",),
+    ),
+    digits=DigitsMode.INFO,
+    hide_identity=True,
+    message_waiting=False,
+    voicemail="*97",
+    watched=(WatchedLine("bob", "Bob", "*8"), WatchedLine("carol@other.test")),
+    codecs=("PCMA",),
+    media=MediaSettings(MediaEncryption.OPTIONAL, ConnectionProfile.VPN, UnencryptedPeer.REFUSE),
+)
+
+
+def added(desk: Desk) -> Account:
+    """What the user agent was told last."""
+    command = desk.commands[-1]
+    assert isinstance(command, AddAccount)
+    return command.account
+
+
+def test_the_options_of_one_account_are_saved_in_force_and_its_own(desk: Desk) -> None:
+    desk.sign_in("work")
+    desk.sign_in("home")
+    desk.controller.submit(ChangeAccountOptions("work", OPTIONS))
+    account = added(desk)
+    assert (account.id, account.rules, account.watched) == ("work", OPTIONS.rules, OPTIONS.watched)
+    assert (account.digits, account.hide_identity, account.voicemail) == (DigitsMode.INFO, True, "*97")
+    assert (account.codecs, account.message_waiting) == (("PCMA",), False)
+    assert account.media_policy.encryption is MediaEncryption.OPTIONAL
+    assert account.media_policy.profile is ConnectionProfile.VPN
+    views = {view.id: view.options for view in desk.controller.state.accounts}
+    assert views == {"work": OPTIONS, "home": AccountOptions()}
+    work, home = desk.saved().accounts
+    assert configuration.account_options(work) == OPTIONS
+    assert configuration.account_options(home) == AccountOptions()
+
+
+def test_options_that_are_taken_back_are_gone_from_the_file(desk: Desk) -> None:
+    desk.sign_in("work")
+    desk.controller.submit(ChangeAccountOptions("work", OPTIONS))
+    desk.controller.submit(ChangeAccountOptions("work", AccountOptions()))
+    assert configuration.account_options(desk.saved().accounts[0]) == AccountOptions()
+    assert added(desk).media_policy.encryption is MediaEncryption.MANDATORY
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        AccountOptions(media=MediaSettings(MediaEncryption.DISABLED, ConnectionProfile.PUBLIC)),
+        AccountOptions(codecs=("G729",)),
+        AccountOptions(voicemail="not an address"),
+        AccountOptions(watched=(WatchedLine(""),)),
+        AccountOptions(watched=(WatchedLine("bob"), WatchedLine("bob", "again"))),
+        AccountOptions(watched=(WatchedLine("bob", pickup_code="<script>"),)),
+        AccountOptions(rules=CallRules(forwarding=Forwarding(always="sip:bob@evil.test;transport=udp"))),
+        AccountOptions(rules=CallRules(forwarding=Forwarding(no_answer="bob", no_answer_s=0))),
+        AccountOptions(rules=CallRules(max_calls=0)),
+        AccountOptions(rules=CallRules(deny=("*",))),
+        AccountOptions(rules=CallRules(auto_answer_from=("",))),
+    ],
+)
+def test_options_that_cannot_be_used_change_nothing(desk: Desk, options: AccountOptions) -> None:
+    desk.sign_in("work")
+    before = desk.saved()
+    desk.controller.submit(ChangeAccountOptions("work", options))
+    assert len(desk.notices()) == 1
+    assert desk.saved() == before
+    assert desk.controller.state.accounts[0].options == AccountOptions()
+
+
+def test_calls_go_out_with_the_default_account(desk: Desk) -> None:
+    desk.sign_in("work")
+    desk.sign_in("home")
+    desk.controller.submit(Dial("1", "bob"))
+    desk.controller.submit(ChooseDefaultAccount("home"))
+    desk.controller.submit(Dial("2", "bob"))
+    desk.controller.submit(Dial("3", "bob", "work"))
+    desk.controller.submit(SendInstantMessage("m", "bob", "hello"))
+    assert desk.controller.state.settings.default_account == desk.saved().default_account == "home"
+    assert [c.account_id for c in desk.commands if isinstance(c, Dial | SendInstantMessage)] == [
+        "work",
+        "home",
+        "work",
+        "home",
+    ]
+    desk.controller.submit(SignOut("home"))
+    assert desk.saved().default_account == ""
+    desk.controller.submit(ChooseDefaultAccount("home"))
+    assert "no account home" in desk.notices()[-1]
+
+
+def test_signing_in_again_keeps_the_options_and_the_place(desk: Desk) -> None:
+    desk.sign_in("work")
+    desk.sign_in("home")
+    desk.controller.submit(ChangeAccountOptions("work", OPTIONS))
+    desk.sign_in("work", "other.test")
+    assert [a.name for a in desk.saved().accounts] == ["work", "home"]
+    assert configuration.account_options(desk.saved().accounts[0]) == OPTIONS
+
+
+def test_the_phone_names_itself_the_same_for_all_its_accounts() -> None:
+    controller = Controller(
+        settings_file=None, passwords=None, list_devices=lambda: (), quit_engine=lambda: None, instance_id="urn:uuid:1"
+    )
+    commands: list[Command] = []
+    controller.connect(commands.append)
+    accounts = tuple(AccountSettings(name=name, user="alice", domain=f"{name}.test") for name in ("work", "home"))
+    controller.use(Settings(accounts=accounts), {})
+    assert [c.account.instance_id for c in commands if isinstance(c, AddAccount)] == ["urn:uuid:1"] * 2

@@ -82,7 +82,8 @@ async def attached_request(place: LinkPlace, options: dict[str, Any]) -> PhoneRe
 
 
 def _account(state: AppState, name: str | None) -> AccountView:
-    view = next((account for account in state.accounts if name in (None, account.id)), None)
+    wanted = name or state.settings.default_account or None
+    view = next((account for account in state.accounts if wanted in (None, account.id)), None)
     if view is None:
         what = f"no account named {name}" if name else "no account"
         raise usage(f"The running phone has {what}.", "Sign in in its window, or add --no-attach.")

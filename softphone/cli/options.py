@@ -23,7 +23,7 @@ from softphone.policy.tls import TlsProfile
 from softphone.sound import AudioChoice, AudioKind
 from softphone.storage.profile import user_profile
 from softphone.storage.secrets import PasswordStore
-from softphone.storage.settings import AccountSettings, Settings, SettingsFile
+from softphone.storage.settings import AccountSettings, MediaSection, Settings, SettingsFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,7 +49,7 @@ def _values(kind: type[Any]) -> click.Choice[str]:
 
 ACCOUNT_OPTIONS = (
     click.option("--config", type=_FILE, help="Settings file (TOML), the same that the window edits."),
-    click.option("--account", "account_name", help="Name of the account in the settings."),
+    click.option("--account", "account_name", help="Name of the account in the settings; else the default one."),
     click.option("--server", help="Server as HOST or HOST:PORT; an account without a settings file."),
     click.option("--user", help="User name of the account."),
     click.option("--auth-user", default="", help="User name for authentication, if it is another one."),
@@ -119,11 +119,11 @@ def phone_request(options: dict[str, Any]) -> PhoneRequest:
     chosen = _account(settings, options)
     if options.get("pin"):
         chosen = replace(chosen, pins=(*chosen.pins, options["pin"]))
-    settings = replace(settings, accounts=(chosen,))
-    # Refused here, before anything is connected.
-    configuration.media_policy(settings.media)
-    configuration.check_codecs(settings.media.codecs)
-    configuration.check_pins(chosen.pins)
+    # What is said on the line stands above the account's own choices, and those above the general ones.
+    media = _media(configuration.media_section(settings, chosen), options)
+    chosen = replace(chosen, media=None, codecs=())
+    settings = replace(settings, media=media, accounts=(chosen,), default_account="")
+    configuration.account(settings, chosen, None)  # refused here, before anything is connected
     password = _password(chosen, options)
     return PhoneRequest(
         settings=settings,
@@ -141,7 +141,7 @@ def _settings(options: dict[str, Any]) -> Settings:
     given_on_the_line = options.get("server") or options.get("user")
     path = config or user_profile().settings_file
     settings = Settings() if given_on_the_line and config is None else SettingsFile(path).load()
-    tls, media = settings.tls, settings.media
+    tls = settings.tls
     if options.get("ca"):
         tls = replace(tls, ca_files=(*tls.ca_files, *(str(name) for name in options["ca"])))
     if options.get("tls_profile"):
@@ -152,6 +152,10 @@ def _settings(options: dict[str, Any]) -> Settings:
         tls = replace(
             tls, client_certificate=str(options["client_cert"]), client_key=str(options.get("client_key") or "")
         )
+    return replace(settings, tls=tls)
+
+
+def _media(media: MediaSection, options: dict[str, Any]) -> MediaSection:
     if options.get("media_encryption"):
         media = replace(media, encryption=MediaEncryption(options["media_encryption"]))
     if options.get("connection_profile"):
@@ -163,7 +167,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         media = replace(media, srtp_suites=offered, accepted_suites=offered)
     if options.get("codecs"):
         media = replace(media, codecs=tuple(name.upper() for name in _listed(options["codecs"])))
-    return replace(settings, tls=tls, media=media)
+    return media
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -185,7 +189,7 @@ def _account(settings: Settings, options: dict[str, Any]) -> AccountSettings:
             server=server or "",
             auth_user=options.get("auth_user", ""),
         )
-    name = options.get("account_name")
+    name = options.get("account_name") or settings.default_account or None
     matching = [a for a in settings.accounts if name is None or a.name == name]
     if not matching:
         raise usage(

@@ -29,6 +29,10 @@ class Profile:
         return self.state / "open-dialogs.json"
 
     @property
+    def instance_file(self) -> Path:
+        return self.state / "instance-id"
+
+    @property
     def engine_log(self) -> Path:
         return self.state / "engine.log"
 

@@ -27,8 +27,18 @@ from softphone.policy.media import (
     UnencryptedPeer,
 )
 from softphone.policy.tls import TlsProfile
+from softphone.ua.account import DigitsMode, DoNotDisturb, WatchedLine
 
 SETTINGS_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountMedia:
+    """An account's own choice in the place of `[media]`'s."""
+
+    encryption: MediaEncryption = MediaEncryption.MANDATORY
+    connection_profile: ConnectionProfile = ConnectionProfile.PUBLIC
+    unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,27 @@ class AccountSettings:
     register: bool = True
     expires: int = 3600
     pins: tuple[str, ...] = ()  # SHA-256 of this account's server's certificate, hex; no other server may show it
+    codecs: tuple[str, ...] = ()  # empty: `media.codecs`
+    media: AccountMedia | None = None  # None: as [media] says
+    call_waiting: bool = True
+    max_calls: int = 8
+    do_not_disturb: DoNotDisturb = DoNotDisturb.OFF
+    forward_always: str = ""
+    forward_busy: str = ""
+    forward_no_answer: str = ""
+    forward_after: int = 20  # s of ringing before `forward_no_answer`
+    deny: tuple[str, ...] = ()
+    deny_anonymous: bool = False
+    auto_answer_from: tuple[str, ...] = ()
+    digits: DigitsMode = DigitsMode.AUTO
+    hide_identity: bool = False
+    message_waiting: bool = True
+    voicemail: str = ""
+    watched: tuple[WatchedLine, ...] = ()
+    session_expires: int = 1800  # s
+    reliable_provisionals: bool = True
+    outbound: bool = True
+    rtcp_mux: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +114,7 @@ class HookSettings:
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     version: int = SETTINGS_VERSION
+    default_account: str = ""  # name of the account that calls go out with; "": the first one
     media: MediaSection = field(default_factory=MediaSection)
     tls: TlsSection = field(default_factory=TlsSection)
     audio: AudioSection = field(default_factory=AudioSection)
@@ -131,6 +163,10 @@ class SettingsFile:
         names = [account.name for account in settings.accounts]
         if len(set(names)) != len(names):
             raise _broken(self.path, "two accounts have the same name")
+        if settings.default_account and settings.default_account not in names:
+            raise _broken(
+                self.path, f"default_account names “{settings.default_account}”, and there is no such account"
+            )
         self._document = document
         return settings
 
@@ -150,6 +186,8 @@ class SettingsFile:
             raise _broken(self.path, "it was not read successfully, so nothing is written")
         document = self._document
         document["version"] = SETTINGS_VERSION
+        if settings.default_account or "default_account" in document:
+            document["default_account"] = settings.default_account
         for name in ("media", "tls", "audio"):
             _merge_section(document, name, getattr(settings, name))
         _merge_accounts(document, settings.accounts)
@@ -180,8 +218,10 @@ def _merge_accounts(document: tomlkit.TOMLDocument, accounts: tuple[AccountSetti
         table = tomlkit.table()
         table.update(old.get(account.name, {}))
         for key, value in _plain(account).items():
-            if key in table or value != defaults[key]:
-                table[key] = value
+            if value is None:
+                table.pop(key, None)  # TOML has no null
+            elif key in table or value != defaults[key]:
+                table[key] = {**table[key], **value} if isinstance(value, dict) and key in table else value
         tables.append(table)
     if accounts:
         document["accounts"] = tables

@@ -99,7 +99,7 @@ def test_the_example_settings_are_settings() -> None:
 
 def test_the_admin_guide_names_every_file_of_a_profile(tmp_path: Path) -> None:
     profile = Profile(tmp_path, tmp_path, tmp_path)
-    files = {profile.settings_file.name, profile.journal_file.name, profile.engine_log.name}
+    files = {profile.settings_file.name, profile.journal_file.name, profile.engine_log.name, profile.instance_file.name}
     told = pages.section(ADMIN, "Files and where they live")
 
     assert [name for name in sorted(files) if name not in told] == []
