@@ -40,9 +40,9 @@ class KeyExchange(enum.Enum):
     DTLS = "dtls"
 
 
-# Offered by default, strongest first; AES_CM_128_HMAC_SHA1_32 is accepted but not offered (security.md "SDES").
-DEFAULT_SUITES = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80")
-DEFAULT_ACCEPTED_SUITES = (*DEFAULT_SUITES, "AES_CM_128_HMAC_SHA1_32")
+# Offered by default, strongest first; short tags are accepted but not offered (security.md "SDES").
+DEFAULT_SUITES = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80")
+DEFAULT_ACCEPTED_SUITES = (*DEFAULT_SUITES, "AES_256_CM_HMAC_SHA1_32", "AES_CM_128_HMAC_SHA1_32")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from softphone.errors import RemoteProtocolError
 from softphone.policy.secret import SecretBytes
 from softphone.sdp.masking import mask_attribute, mask_suite
-from softphone.sdp.negotiated import SrtpKey
 from softphone.srtp.crypto_suites import CRYPTO_SUITES, CryptoSuite
+from softphone.srtp.master_key import SrtpKey
 
 MAX_VALUE = 2_048  # characters of one line's value; our longest has about 90
 MAX_KEYS = 16  # inline keys of one line
 MAX_LIFETIME = 2**48  # packets under one master key (RFC 3711 §9.2)
+MIN_LIFETIME = 2**10  # packets: 20 s of voice; a shorter life leaves no time to agree on the next key
 
 _TAG = re.compile(r"[0-9]{1,9}")
 _SUITE_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -72,22 +73,37 @@ class CryptoAttribute:
             reason = _parameter_reason(parameter)
             if reason is not None:
                 return reason
-        if len(self.keys) != 1:
-            return "several master keys in one line are not supported"
-        (key,) = self.keys
-        if key.mki is not None:
-            return "a master key identifier (MKI) is not supported"
-        if len(key.material) != suite.material_length:
-            return f"the key has {len(key.material)} octets where {suite.name} has {suite.material_length}"
+        return self._keys_reason() or next((r for r in (_key_reason(suite, key) for key in self.keys) if r), None)
+
+    def _keys_reason(self) -> str | None:
+        """§6.1: with several keys each has an MKI of its own, and all of them have one length."""
+        identifiers = {key.mki for key in self.keys}
+        if len(self.keys) > 1 and (None in identifiers or len(identifiers) < len(self.keys)):
+            return "several master keys in one line are not told apart by an MKI"
+        if len({key.mki.length for key in self.keys if key.mki is not None}) > 1:
+            return "the MKIs of one line differ in length"
         return None
 
     @property
-    def srtp_key(self) -> SrtpKey:
-        """The key of a usable line. Raises `ValueError` for any other."""
+    def srtp_keys(self) -> tuple[SrtpKey, ...]:
+        """The keys of a usable line. Raises `ValueError` for any other."""
         suite, reason = self.suite, self.unusable_reason()
         if suite is None or reason is not None:
             raise ValueError(f"This crypto line is not usable: {reason}")
-        return SrtpKey(suite, self.keys[0].material)
+        return tuple(
+            SrtpKey(
+                suite,
+                key.material,
+                b"" if key.mki is None else key.mki.value.to_bytes(key.mki.length, "big"),
+                key.lifetime,
+            )
+            for key in self.keys
+        )
+
+    @property
+    def srtp_key(self) -> SrtpKey:
+        """The first key of a usable line. Raises `ValueError` for any other."""
+        return self.srtp_keys[0]
 
     def to_value(self) -> str:
         """The attribute's value with the key: for the wire only."""
@@ -99,9 +115,18 @@ class CryptoAttribute:
         return mask_attribute("crypto", self.to_value())
 
 
+def _key_reason(suite: CryptoSuite, key: InlineKey) -> str | None:
+    if len(key.material) != suite.material_length:
+        return f"the key has {len(key.material)} octets where {suite.name} has {suite.material_length}"
+    if key.lifetime is not None and key.lifetime < MIN_LIFETIME:
+        return f"the key's lifetime of {key.lifetime} packets is too short to agree on another in time"
+    return None
+
+
 def crypto_attribute(tag: int, key: SrtpKey) -> CryptoAttribute:
-    """Our own line: one key, no lifetime, no MKI, no session parameters."""
-    return CryptoAttribute(tag, key.suite.name, (InlineKey(key.material),))
+    """Our own line: one key, no session parameters."""
+    mki = MasterKeyIdentifier(int.from_bytes(key.mki, "big"), len(key.mki)) if key.mki else None
+    return CryptoAttribute(tag, key.suite.name, (InlineKey(key.material, key.lifetime, mki),))
 
 
 def parse_crypto_attribute(value: str) -> CryptoAttribute:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from softphone.errors import Failure
 from softphone.policy.origin import Origin
-from softphone.policy.secret import SecretBytes
-from softphone.srtp.crypto_suites import CryptoSuite
+from softphone.srtp.master_key import SrtpKey
 
 
 class Direction(enum.Enum):
@@ -37,19 +36,12 @@ class Direction(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class SrtpKey:
-    """Master key ‖ salt of one direction (RFC 4568 §6.1); `len(material)` is the suite's exact length."""
-
-    suite: CryptoSuite
-    material: SecretBytes
-
-
-@dataclass(frozen=True, slots=True)
 class SrtpSecurity:
-    """One SRTP session: what we protect with and what we unprotect with. Suites are equal in SDES."""
+    """One SRTP session: what we protect with and what we unprotect with. All suites are equal."""
 
     send: SrtpKey
     receive: SrtpKey
+    further: tuple[SrtpKey, ...] = ()  # what the peer may change to by itself: keys that MKIs tell apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from softphone.sdp.negotiated import (
     MediaSecurity,
     NegotiatedMedia,
     Rejection,
-    SrtpKey,
     SrtpSecurity,
 )
 from softphone.sdp.payload_formats import (
@@ -52,6 +51,7 @@ from softphone.sdp.session import (
     parse_session_description,
 )
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
+from softphone.srtp.master_key import SrtpKey
 
 Verdict = NegotiatedMedia | ConsentNeeded | Rejection
 
@@ -309,9 +309,9 @@ class OfferAnswerSession:
         crypto: tuple[CryptoAttribute, ...] = ()
         security: MediaSecurity = self._clear_media()
         if judgement.crypto is not None:
-            receive = judgement.crypto.srtp_key
+            receive, *further = judgement.crypto.srtp_keys
             send = self._answer_key(receive)
-            security = SrtpSecurity(send, receive)
+            security = SrtpSecurity(send, receive, tuple(further))
             crypto = (crypto_attribute(judgement.crypto.tag, send),)
         media = self._media(line, formats, security, line.direction.reversed, line.rtcp_mux)
         if media is None:
@@ -348,9 +348,11 @@ class OfferAnswerSession:
         security: MediaSecurity = self._clear_media()
         if judgement.crypto is not None:
             send = next(item.srtp_key for item in offer.line.crypto if item.tag == judgement.crypto.tag)
-            if judgement.crypto.srtp_key == send:  # our own key given back: our packets, reflected, would be the peer's
+            receive, *further = judgement.crypto.srtp_keys
+            # Our own key given back: our packets, reflected, would be the peer's.
+            if any(key.material == send.material for key in (receive, *further)):
                 return rejection(Cause.KEYS, ("the answer repeats our own key",))
-            security = SrtpSecurity(send, judgement.crypto.srtp_key)
+            security = SrtpSecurity(send, receive, tuple(further))
         direction = _both(offer.line.direction, line.direction.reversed)
         media = self._media(line, formats, security, direction, line.rtcp_mux and offer.line.rtcp_mux)
         if media is None:
@@ -413,7 +415,9 @@ class OfferAnswerSession:
             security = self._current.media.security
             if isinstance(security, SrtpSecurity) and security.receive == receive:
                 return kept
-        return self._new_key(receive.suite.name)
+        # Who sends an MKI expects one, of its own length: Microsoft's servers do. Its value is ours to choose.
+        mki = (1).to_bytes(len(receive.mki), "big") if receive.mki else b""
+        return replace(self._new_key(receive.suite.name), mki=mki)
 
     def _kept_key(self) -> SrtpKey | None:
         """Our key in use, unless another fork may be sending with it."""

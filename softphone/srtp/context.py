@@ -19,16 +19,10 @@ from softphone.srtp.crypto_suites import (
     AES_CM_128_HMAC_SHA1_80,
     CryptoSuite,
 )
-
-# Packets behind the newest that are still taken, per SSRC: 2.5 s of 20 ms frames (RFC 3711 §3.3.2: 64 at least).
-REPLAY_WINDOW = 128
-# Packets in octets, protected: the buffer of the binding. Telephony stays far below.
-MAX_PROTECTED_LENGTH = 1500
-# Room that the binding wants behind a packet for tag, index and MKI.
-MAX_RTP_LENGTH = MAX_PROTECTED_LENGTH - 144
-MAX_RTCP_LENGTH = MAX_PROTECTED_LENGTH - 148
-# Streams that one peer may open under one key: each costs memory for its replay window for the whole session.
-MAX_SSRCS = 256
+from softphone.srtp.limits import MAX_PROTECTED_LENGTH, MAX_RTCP_LENGTH, MAX_RTP_LENGTH, MAX_SSRCS
+from softphone.srtp.master_key import KeyUse
+from softphone.srtp.replay import REPLAY_WINDOW, Replayed
+from softphone.srtp.transforms import AuthenticationFailed
 
 _PROFILES = {
     AES_CM_128_HMAC_SHA1_80.name: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -37,18 +31,17 @@ _PROFILES = {
     AEAD_AES_128_GCM.name: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
     AEAD_AES_256_GCM.name: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
 }
-
-
-class AuthenticationFailed(RemoteProtocolError):
-    """The tag does not fit the packet: tampered with, another key, or not SRTP at all (RFC 3711 §3.3)."""
-
-
-class Replayed(RemoteProtocolError):
-    """The packet's index was received before or is older than the replay window (RFC 3711 §3.3.2)."""
+LIBSRTP_SUITES = frozenset(_PROFILES)
+"""The others are `own_context.py`'s."""
 
 
 class MediaSender(Protocol):
     """What protects outgoing packets."""
+
+    @property
+    def aging(self) -> bool:
+        """It is time to agree on a new key."""
+        ...
 
     def protect_rtp(self, packet: bytes) -> bytes: ...
 
@@ -57,6 +50,11 @@ class MediaSender(Protocol):
 
 class MediaReceiver(Protocol):
     """What checks and opens incoming packets."""
+
+    @property
+    def aging(self) -> bool:
+        """It is time to agree on a new key."""
+        ...
 
     def unprotect_rtp(self, packet: bytes) -> bytes: ...
 
@@ -81,17 +79,24 @@ def _session(suite: CryptoSuite, material: SecretBytes, ssrc_type: int) -> pylib
 class SrtpSender:
     """Protects what we send under one master key. Never build a second one for the same key (two-time pad)."""
 
-    def __init__(self, suite: CryptoSuite, material: SecretBytes) -> None:
+    def __init__(self, suite: CryptoSuite, material: SecretBytes, lifetime: int | None = None) -> None:
         """`material` is master key ‖ master salt. Raises LocalProtocolError unless its length is the suite's."""
         self._session = _session(suite, material, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        self._use = KeyUse(lifetime)
+
+    @property
+    def aging(self) -> bool:
+        return self._use.aging
 
     def protect_rtp(self, packet: bytes) -> bytes:
         """SRTP of an RTP packet of at most MAX_RTP_LENGTH octets (RFC 3711 §3.1).
 
-        Raises LocalProtocolError if the packet is too long, is no RTP or repeats a sequence number.
+        Raises LocalProtocolError if the packet is too long, is no RTP or repeats a sequence number, and
+        KeyLifetimeEnded.
         """
         if len(packet) > MAX_RTP_LENGTH:
             raise LocalProtocolError("RTP packet too long to protect")
+        self._use.count_rtp()
         try:
             return self._session.protect(packet)
         except pylibsrtp.Error as error:
@@ -100,10 +105,11 @@ class SrtpSender:
     def protect_rtcp(self, packet: bytes) -> bytes:
         """SRTCP, encrypted, of a compound packet of at most MAX_RTCP_LENGTH octets (RFC 3711 §3.4).
 
-        Raises LocalProtocolError if the packet is too long or no RTCP.
+        Raises LocalProtocolError if the packet is too long or no RTCP, and KeyLifetimeEnded.
         """
         if len(packet) > MAX_RTCP_LENGTH:
             raise LocalProtocolError("RTCP packet too long to protect")
+        self._use.count_rtcp()
         try:
             return self._session.protect_rtcp(packet)
         except pylibsrtp.Error as error:
@@ -113,17 +119,23 @@ class SrtpSender:
 class SrtpReceiver:
     """Checks and opens what the peer sends under one master key."""
 
-    def __init__(self, suite: CryptoSuite, material: SecretBytes) -> None:
+    def __init__(self, suite: CryptoSuite, material: SecretBytes, lifetime: int | None = None) -> None:
         """`material` is master key ‖ master salt. Raises LocalProtocolError unless its length is the suite's."""
         self._session = _session(suite, material, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        self._use = KeyUse(lifetime)
         # Where the word with the E bit ends: in AEAD suites the tag stands before it (RFC 7714 §9.2), else behind.
-        self._index_end = 0 if suite.name.startswith("AEAD_") else suite.srtcp_tag_length
+        self._index_end = 0 if suite.is_aead else suite.srtcp_tag_length
         self._ssrcs: set[bytes] = set()
+
+    @property
+    def aging(self) -> bool:
+        return self._use.aging
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
         """The authentic RTP packet inside (RFC 3711 §3.3).
 
-        Raises AuthenticationFailed, Replayed, or RemoteProtocolError for what cannot be SRTP or opens too many streams.
+        Raises AuthenticationFailed, Replayed, RemoteProtocolError for what cannot be SRTP or opens too many streams,
+        and KeyLifetimeEnded.
         """
         ssrc = packet[8:12]
         self._admit(packet, ssrc)
@@ -131,6 +143,7 @@ class SrtpReceiver:
             opened = self._session.unprotect(packet)
         except pylibsrtp.Error as error:
             raise _typed(error) from None
+        self._use.count_rtp()
         self._ssrcs.add(ssrc)
         return opened
 
@@ -148,6 +161,7 @@ class SrtpReceiver:
         # libsrtp itself minds the E bit with AES-CM only. UNENCRYPTED_SRTCP is never negotiated (RFC 4568 §6.3.2).
         if not packet[len(packet) - self._index_end - 4] & 0x80:
             raise RemoteProtocolError("SRTCP without encryption")
+        self._use.count_rtcp()
         self._ssrcs.add(ssrc)
         return opened
 
@@ -175,6 +189,8 @@ def _typed(error: pylibsrtp.Error) -> RemoteProtocolError:
 class ClearSender:
     """Sends media as it is: only for `ClearMedia`, which a policy allowed."""
 
+    aging = False
+
     def protect_rtp(self, packet: bytes) -> bytes:
         return packet
 
@@ -184,6 +200,8 @@ class ClearSender:
 
 class ClearReceiver:
     """Takes media as it is: only for `ClearMedia`, which a policy allowed."""
+
+    aging = False
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
         return packet

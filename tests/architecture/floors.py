@@ -105,6 +105,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "sounddevice": ("engine",),
     "dns": ("engine",),
     "pylibsrtp": ("srtp",),
+    "OpenSSL": ("engine",),
     "keyring": ("storage",),
     "PySide6": ("ui",),
     "shiboken6": ("ui",),

@@ -6,9 +6,11 @@ import pytest
 
 from softphone.lab.adversary import clear_description, clear_media, flipped_bit, wrong_key
 from softphone.policy.secret import SecretBytes
-from softphone.sdp.negotiated import ClearMedia, Direction, NegotiatedMedia, PayloadFormat, SrtpKey, SrtpSecurity
-from softphone.srtp.context import AuthenticationFailed, SrtpReceiver, SrtpSender
+from softphone.sdp.negotiated import ClearMedia, Direction, NegotiatedMedia, PayloadFormat, SrtpSecurity
+from softphone.srtp.context import SrtpReceiver, SrtpSender
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
+from softphone.srtp.master_key import SrtpKey
+from softphone.srtp.transforms import AuthenticationFailed
 
 DESCRIPTION = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"

@@ -22,6 +22,7 @@ SUITE_80 = "AES_CM_128_HMAC_SHA1_80"
 SUITE_32 = "AES_CM_128_HMAC_SHA1_32"
 GCM_256 = "AEAD_AES_256_GCM"
 GCM_128 = "AEAD_AES_128_GCM"
+CM_256 = "AES_256_CM_HMAC_SHA1_80"
 
 
 def octets(seed: str) -> Callable[[int], bytes]:

@@ -11,13 +11,14 @@ from softphone.errors import RemoteProtocolError
 from softphone.policy.secret import SecretBytes
 from softphone.sdp.crypto_attribute import (
     MAX_LIFETIME,
+    MIN_LIFETIME,
     InlineKey,
     MasterKeyIdentifier,
     crypto_attribute,
     parse_crypto_attribute,
 )
-from softphone.sdp.negotiated import SrtpKey
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
+from softphone.srtp.master_key import SrtpKey
 
 # RFC 4568 §4 and §5.
 KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
@@ -46,11 +47,32 @@ def test_the_example_of_rfc_4568_is_read_to_the_last_octet() -> None:
     assert key.mki == MasterKeyIdentifier(1, 32)
 
 
-def test_several_keys_are_read_and_are_not_usable() -> None:
+def test_several_keys_that_mkis_tell_apart_are_usable_and_each_has_its_lifetime() -> None:
     attribute = parse_crypto_attribute(f"2 F8_128_HMAC_SHA1_80 {KEYS_OF_F8} FEC_ORDER=FEC_SRTP")
     assert [key.mki for key in attribute.keys] == [MasterKeyIdentifier(1, 4), MasterKeyIdentifier(2, 4)]
     assert "F8_128_HMAC_SHA1_80 is not supported" in (attribute.unusable_reason() or "")
-    assert "several master keys" in reason(f"2 AES_CM_128_HMAC_SHA1_80 {KEYS_OF_F8}")
+    usable = parse_crypto_attribute(f"2 AES_CM_128_HMAC_SHA1_80 {KEYS_OF_F8}")
+    assert usable.unusable_reason() is None
+    assert [(key.mki, key.lifetime) for key in usable.srtp_keys] == [
+        (bytes((0, 0, 0, 1)), 2**20),
+        (bytes((0, 0, 0, 2)), 2**20),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "why"),
+    [
+        (("", ""), "several master keys"),
+        (("|1:4", ""), "several master keys"),
+        (("|1:4", "|1:4"), "several master keys"),
+        (("|1:4", "|2:1"), "differ in length"),
+        (("|2^20|1:4", "|2^9|2:4"), "lifetime of 512"),
+    ],
+)
+def test_several_keys_that_cannot_be_told_apart_are_not_usable(suffixes: tuple[str, str], why: str) -> None:
+    """RFC 4568 §6.1."""
+    keys = ";".join(f"inline:{KEY}{suffix}" for suffix in suffixes)
+    assert why in reason(f"1 AES_CM_128_HMAC_SHA1_80 {keys}")
 
 
 @pytest.mark.parametrize("suite", CRYPTO_SUITES.values(), ids=lambda suite: suite.name)
@@ -80,13 +102,15 @@ def test_the_lengths_are_those_of_the_rfcs() -> None:
     assert lengths == {
         "AES_CM_128_HMAC_SHA1_80": 30,
         "AES_CM_128_HMAC_SHA1_32": 30,
+        "AES_256_CM_HMAC_SHA1_80": 46,
+        "AES_256_CM_HMAC_SHA1_32": 46,
         "AEAD_AES_128_GCM": 28,
         "AEAD_AES_256_GCM": 44,
     }
 
 
 @pytest.mark.parametrize(
-    ("text", "lifetime"), [("|2^20", 2**20), ("|2^48", MAX_LIFETIME), ("|2^0", 1), ("|1048577", 1_048_577)]
+    ("text", "lifetime"), [("|2^20", 2**20), ("|2^48", MAX_LIFETIME), ("|2^10", MIN_LIFETIME), ("|1048577", 1_048_577)]
 )
 def test_a_lifetime_is_a_power_or_a_decimal_and_does_not_hinder(text: str, lifetime: int) -> None:
     attribute = parse_crypto_attribute(line(text))
@@ -94,9 +118,25 @@ def test_a_lifetime_is_a_power_or_a_decimal_and_does_not_hinder(text: str, lifet
     assert attribute.unusable_reason() is None
 
 
-@pytest.mark.parametrize("text", ["|1:4", "|2^20|1:4", "|0:1", "|255:1"])
-def test_a_line_with_an_mki_is_not_usable_and_says_why(text: str) -> None:
-    assert "MKI" in reason(line(text))
+@pytest.mark.parametrize("text", ["|2^0", "|2^9", "|1023"])
+def test_a_lifetime_that_leaves_no_time_for_the_next_key_makes_a_line_unusable(text: str) -> None:
+    assert "too short" in reason(line(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("|1:4", "00000001"),
+        ("|2^20|1:4", "00000001"),
+        ("|0:1", "00"),
+        ("|255:1", "ff"),
+        ("|258:128", "00" * 126 + "0102"),
+    ],
+)
+def test_a_line_with_an_mki_is_usable_and_says_which_octets(text: str, octets: str) -> None:
+    attribute = parse_crypto_attribute(line(text))
+    assert attribute.unusable_reason() is None
+    assert attribute.srtp_key.mki == bytes.fromhex(octets)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ CRYPTO_OF_OFFERS = {
     "usable crypto": (crypto(),),
     "NULL cipher": (crypto(rest=" UNENCRYPTED_SRTP"),),
     "unauthenticated": (crypto(rest=" UNAUTHENTICATED_SRTP"),),
-    "MKI": (crypto(rest="|2^20|1:4"),),
+    "KDR": (crypto(rest="|2^20|1:4 KDR=1"),),
     "unknown suite": (crypto().replace("AES_CM_128_HMAC_SHA1_80", "F8_128_HMAC_SHA1_80"),),
     "over-long key": (crypto(suite="AEAD_AES_256_GCM").replace("AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"),),
     "second line usable": (crypto(1, rest=" UNENCRYPTED_SRTCP"), crypto(2, fill=2)),
@@ -129,7 +129,7 @@ def test_our_offer_is_what_the_table_says(policy: MediaPolicy) -> None:
 
 # What a peer may answer, and what the document's last column makes of it. "broken" is crypto, but none usable: the
 # peer would send SRTP that nobody can read, so clear media is not what was answered.
-ANSWERS = ("no crypto", "usable", "wrong tag", "wrong suite", "two lines", "NULL cipher", "MKI", "short key")
+ANSWERS = ("no crypto", "usable", "wrong tag", "wrong suite", "two lines", "NULL cipher", "KDR", "short key")
 ANSWER_OUTCOMES = {
     ("mandatory", "no crypto"): REFUSED,
     ("mandatory", "usable"): SRTP,
@@ -144,16 +144,17 @@ ANSWER_OUTCOMES = {
 
 
 def answer_crypto(answer: str) -> tuple[str, ...]:
-    # The default policy offers AEAD_AES_256_GCM as 1, AEAD_AES_128_GCM as 2, AES_CM_128_HMAC_SHA1_80 as 3.
+    # The default policy offers AEAD_AES_256_GCM as 1, AEAD_AES_128_GCM as 2, AES_256_CM_HMAC_SHA1_80 as 3,
+    # AES_CM_128_HMAC_SHA1_80 as 4.
     return {
         "no crypto": (),
-        "usable": (crypto(3),),
-        "wrong tag": (crypto(4),),
+        "usable": (crypto(4),),
+        "wrong tag": (crypto(3),),
         "wrong suite": (crypto(1),),
-        "two lines": (crypto(3), crypto(1, "AEAD_AES_256_GCM")),
-        "NULL cipher": (crypto(3, rest=" UNENCRYPTED_SRTP"),),
-        "MKI": (crypto(3, rest="|1:4"),),
-        "short key": (crypto(3).replace("AQEBAQ", "AQ", 1)[:-2] + "==",),
+        "two lines": (crypto(4), crypto(1, "AEAD_AES_256_GCM")),
+        "NULL cipher": (crypto(4, rest=" UNENCRYPTED_SRTP"),),
+        "KDR": (crypto(4, rest=" KDR=1"),),
+        "short key": (crypto(4).replace("AQEBAQ", "AQ", 1)[:-2] + "==",),
     }[answer]
 
 
@@ -207,7 +208,14 @@ def test_the_plain_downgrade_of_an_answer_is_named_as_such() -> None:
 
 def test_a_refusal_names_each_crypto_line_that_was_passed_over() -> None:
     verdict = session().receive_offer(
-        body(audio("RTP/SAVP", crypto(1, rest=" UNENCRYPTED_SRTP"), crypto(2, rest="|1:4"), crypto(3, rest=" FUTURE")))
+        body(
+            audio(
+                "RTP/SAVP",
+                crypto(1, rest=" UNENCRYPTED_SRTP"),
+                crypto(2, rest="|1:1;inline:x"),
+                crypto(4, rest=" FUTURE"),
+            )
+        )
     )
     assert isinstance(verdict, Rejection)
     assert len(verdict.failure.evidence) == 3

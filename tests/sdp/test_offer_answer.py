@@ -19,6 +19,7 @@ from softphone.sdp.offer_answer import (
 from softphone.sdp.session import parse_session_description
 from tests.sdp.descriptions import (
     EVENT,
+    CM_256,
     GCM_128,
     GCM_256,
     SUITE_80,
@@ -124,7 +125,7 @@ def test_an_encrypted_line_is_taken_before_a_clear_one_whatever_their_order() ->
 
 def test_the_first_usable_line_of_the_offerer_is_taken() -> None:
     ours = session()
-    offer = savp(crypto(4, rest="|1:4"), crypto(5, GCM_128, 5), crypto(6, GCM_256, 6))
+    offer = savp(crypto(4, rest="|2^9"), crypto(5, GCM_128, 5), crypto(6, GCM_256, 6))
     assert keys(ours.receive_offer(offer)).receive.suite.name == GCM_128
     assert crypto_lines(ours.create_answer())[0].startswith(f"a=crypto:5 {GCM_128} ")
 
@@ -137,7 +138,7 @@ def test_a_suite_that_the_policy_does_not_accept_is_not_taken() -> None:
 
 def test_every_key_of_an_offer_is_another() -> None:
     material = [line.split("inline:")[1] for line in crypto_lines(session().create_offer())]
-    assert len(set(material)) == 3
+    assert len(set(material)) == 4
 
 
 # Versions (RFC 3264 §8).
@@ -195,7 +196,7 @@ def test_the_answers_direction_is_what_both_want(offered: Direction, wanted: Dir
 def test_an_answer_that_claims_more_than_was_offered_gets_no_more() -> None:
     ours = session()
     ours.create_offer(Direction.SENDONLY)
-    assert negotiated(ours.receive_answer(savp(crypto(3), "a=sendrecv"))).direction is Direction.SENDONLY
+    assert negotiated(ours.receive_answer(savp(crypto(4), "a=sendrecv"))).direction is Direction.SENDONLY
 
 
 def test_hold_by_address_stops_our_sending() -> None:
@@ -226,7 +227,7 @@ def test_rtcp_mux_is_answered_and_kept_and_never_offered_first() -> None:
     assert "a=rtcp-mux" in text_lines(ours.create_offer())
     fresh = session()
     assert "a=rtcp-mux" not in text_lines(fresh.create_offer())
-    assert not negotiated(fresh.receive_answer(savp(crypto(3), "a=rtcp-mux"))).rtcp_mux
+    assert not negotiated(fresh.receive_answer(savp(crypto(4), "a=rtcp-mux"))).rtcp_mux
 
 
 def test_the_peers_rtcp_port_is_taken() -> None:
@@ -263,7 +264,7 @@ def test_a_peer_that_changes_its_key_gets_a_new_one_of_ours() -> None:
 def test_an_answerer_that_changes_its_key_leaves_ours_and_is_heard_with_the_new_one() -> None:
     ours = session()
     ours.create_offer()
-    before = keys(ours.receive_answer(savp(crypto(3, fill=1))))
+    before = keys(ours.receive_answer(savp(crypto(4, fill=1))))
     ours.create_offer()
     after = keys(ours.receive_answer(savp(crypto(1, fill=2))))
     assert after.send == before.send
@@ -289,11 +290,11 @@ def test_a_retry_after_a_refusal_has_new_keys() -> None:
 def test_a_reoffer_names_the_suite_in_use_first_under_its_key_and_others_under_new_keys() -> None:
     ours = session()
     first = crypto_lines(ours.create_offer())
-    ours.receive_answer(savp(crypto(3)))
+    ours.receive_answer(savp(crypto(4)))
     second = crypto_lines(ours.create_offer())
-    assert [line.split()[1] for line in second] == [SUITE_80, GCM_256, GCM_128]
+    assert [line.split()[1] for line in second] == [SUITE_80, GCM_256, GCM_128, CM_256]
     material = [{line.split("inline:")[1] for line in lines} for lines in (first, second)]
-    assert material[0] & material[1] == {first[2].split("inline:")[1]}
+    assert material[0] & material[1] == {first[3].split("inline:")[1]}
 
 
 # An encrypted call never becomes clear.
@@ -301,7 +302,7 @@ def test_a_reoffer_names_the_suite_in_use_first_under_its_key_and_others_under_n
 
 @pytest.mark.parametrize("policy", [mandatory(), optional(UnencryptedPeer.ALLOW), optional(UnencryptedPeer.ASK)])
 @pytest.mark.parametrize(
-    "clear", [avp(), avp(crypto(3, rest=" UNENCRYPTED_SRTP")), savp("a=sendrecv"), savp(crypto(3, rest="|1:4"))]
+    "clear", [avp(), avp(crypto(4, rest=" UNENCRYPTED_SRTP")), savp("a=sendrecv"), savp(crypto(4, rest=" KDR=1"))]
 )
 def test_an_encrypted_call_refuses_clear_offers_and_answers_and_goes_on(policy: MediaPolicy, clear: bytes) -> None:
     caller, callee = call(policy)
@@ -390,7 +391,7 @@ def test_one_forks_consent_is_not_anothers() -> None:
 def test_each_fork_answers_the_same_offer_with_its_own_key() -> None:
     first = session()
     offer = first.create_offer()
-    one = keys(first.receive_answer(savp(crypto(3, fill=1))))
+    one = keys(first.receive_answer(savp(crypto(4, fill=1))))
     second = first.forked()
     assert second.state is OfferAnswerState.HAVE_LOCAL_OFFER
     two = keys(second.receive_answer(savp(crypto(1, GCM_256, 2))))
@@ -403,11 +404,11 @@ def test_each_fork_answers_the_same_offer_with_its_own_key() -> None:
 def test_a_fork_takes_the_invites_offer_even_after_the_first_dialog_moved_on() -> None:
     first = session()
     first.create_offer()
-    first.receive_answer(savp(crypto(3)))
+    first.receive_answer(savp(crypto(4)))
     first.create_offer(Direction.SENDONLY)
     first.receive_answer(savp(crypto(1)))
     second = first.forked()
-    assert negotiated(second.receive_answer(savp(crypto(3, fill=9)))).direction is Direction.SENDRECV
+    assert negotiated(second.receive_answer(savp(crypto(4, fill=9)))).direction is Direction.SENDRECV
 
 
 def test_the_walk_of_the_keys_of_a_forked_call() -> None:
@@ -415,7 +416,7 @@ def test_the_walk_of_the_keys_of_a_forked_call() -> None:
     shared = set(crypto_lines(first.create_offer()))
     second, third = first.forked(), first.forked()
     for fill, fork in enumerate((first, second, third), start=1):
-        fork.receive_answer(savp(crypto(3, fill=fill)))
+        fork.receive_answer(savp(crypto(4, fill=fill)))
     offered = {
         name: {line.split("inline:")[1] for line in crypto_lines(fork.create_offer())}
         for name, fork in (("first", first), ("second", second), ("third", third))
@@ -435,10 +436,10 @@ def test_the_walk_of_the_keys_of_a_forked_call() -> None:
 def test_a_later_answer_to_the_same_offer_counts_under_the_same_rules() -> None:
     ours = session()
     ours.create_offer()
-    early = keys(ours.receive_answer(savp(crypto(3, fill=1))))
+    early = keys(ours.receive_answer(savp(crypto(4, fill=1))))
     assert isinstance(ours.receive_answer(avp()), Rejection)
     assert keys(ours.negotiated) == early
-    final = keys(ours.receive_answer(savp(crypto(3, fill=2))))
+    final = keys(ours.receive_answer(savp(crypto(4, fill=2))))
     assert final.send == early.send
     assert final.receive != early.receive
 
@@ -540,7 +541,7 @@ def in_state(state: OfferAnswerState) -> OfferAnswerSession:
 def perform(ours: OfferAnswerSession, step: Step) -> object:
     actions: dict[Step, Callable[[], object]] = {
         Step.CREATE_OFFER: ours.create_offer,
-        Step.RECEIVE_ANSWER: lambda: ours.receive_answer(body(audio("RTP/AVP", crypto(3), *EVENT))),
+        Step.RECEIVE_ANSWER: lambda: ours.receive_answer(body(audio("RTP/AVP", crypto(4), *EVENT))),
         Step.RECEIVE_OFFER: lambda: ours.receive_offer(savp()),
         Step.CREATE_ANSWER: ours.create_answer,
         Step.CANCEL_OFFER: ours.cancel_offer,

@@ -179,7 +179,7 @@ def test_the_forks_of_a_call_never_offer_each_others_later_keys(steps: list[tupl
         if what == "fork":
             forks.append(first.forked())
         elif what == "answer" and fork.state is OfferAnswerState.HAVE_LOCAL_OFFER:
-            fork.receive_answer(savp(f"a=crypto:3 {SUITE_80} inline:{'ABCD'[fill - 1] * 40}"))
+            fork.receive_answer(savp(f"a=crypto:4 {SUITE_80} inline:{'ABCD'[fill - 1] * 40}"))
         elif what == "cancel":
             fork.cancel_offer()
         elif what == "offer" and fork.state is OfferAnswerState.STABLE and fork.negotiated:
@@ -217,7 +217,7 @@ LINES = st.one_of(
             "a=ptime:999",
             "a=rtpmap:8 PCMA/8000",
             f"a=crypto:1 {SUITE_80} inline:{'A' * 40}",
-            f"a=crypto:3 {SUITE_80} inline:{'B' * 40}|2^20|1:4",
+            f"a=crypto:4 {SUITE_80} inline:{'B' * 40}|2^20|1:4",
         ]
     ),
     st.builds("a=crypto:{} {} {}".format, st.integers(0, 3), st.just(SUITE_80), st.text(max_size=50)),

@@ -11,7 +11,7 @@ def offer(*lines: str, formats: str) -> bytes:
 
 
 def answer(*lines: str, formats: str) -> bytes:
-    return body(audio("RTP/SAVP", crypto(3), *lines, formats=formats))
+    return body(audio("RTP/SAVP", crypto(4), *lines, formats=formats))
 
 
 def test_our_offer_lists_codecs_in_our_order_and_telephone_event_as_101() -> None:

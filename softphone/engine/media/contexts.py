@@ -10,6 +10,7 @@ from typing import assert_never
 
 from softphone.sdp.negotiated import ClearMedia, MediaSecurity, SrtpSecurity
 from softphone.srtp.context import (
+    LIBSRTP_SUITES,
     ClearReceiver,
     ClearSender,
     MediaReceiver,
@@ -17,13 +18,17 @@ from softphone.srtp.context import (
     SrtpReceiver,
     SrtpSender,
 )
+from softphone.srtp.own_context import OwnSrtpReceiver, OwnSrtpSender
 
 
 def sending_context(security: MediaSecurity) -> MediaSender:
     """A new context; for SRTP it must be used with an SSRC that this key has not seen."""
     match security:
         case SrtpSecurity():
-            return SrtpSender(security.send.suite, security.send.material)
+            send = security.send
+            if send.mki or send.suite.name not in LIBSRTP_SUITES:
+                return OwnSrtpSender(send)
+            return SrtpSender(send.suite, send.material, send.lifetime)
         case ClearMedia():
             return ClearSender()
         case _:
@@ -33,7 +38,10 @@ def sending_context(security: MediaSecurity) -> MediaSender:
 def receiving_context(security: MediaSecurity) -> MediaReceiver:
     match security:
         case SrtpSecurity():
-            return SrtpReceiver(security.receive.suite, security.receive.material)
+            receive = security.receive
+            if receive.mki or receive.suite.name not in LIBSRTP_SUITES:
+                return OwnSrtpReceiver((receive, *security.further))
+            return SrtpReceiver(receive.suite, receive.material, receive.lifetime)
         case ClearMedia():
             return ClearReceiver()
         case _:
@@ -54,7 +62,7 @@ def same_sending_key(old: MediaSecurity, new: MediaSecurity) -> bool:
 def same_receiving_key(old: MediaSecurity, new: MediaSecurity) -> bool:
     match old, new:
         case SrtpSecurity(), SrtpSecurity():
-            return old.receive == new.receive
+            return (old.receive, old.further) == (new.receive, new.further)
         case ClearMedia(), ClearMedia():
             return True
         case _:

@@ -22,7 +22,9 @@ from softphone.rtp.reception import MIN_SEQUENTIAL, ReceptionStatistics
 from softphone.rtp.rtcp import parse_compound
 from softphone.rtp.telephone_event import TelephoneEventReceiver
 from softphone.sdp.negotiated import NegotiatedMedia, SrtpSecurity
-from softphone.srtp.context import AuthenticationFailed, MediaReceiver, Replayed
+from softphone.srtp.context import MediaReceiver
+from softphone.srtp.replay import Replayed
+from softphone.srtp.transforms import AuthenticationFailed
 
 RETIRED_KEY_S = 2.0
 """Seconds for which packets under the key before are still taken: what was on its way when the key changed."""

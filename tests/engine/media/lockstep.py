@@ -27,10 +27,10 @@ from softphone.sdp.negotiated import (
     MediaSecurity,
     NegotiatedMedia,
     PayloadFormat,
-    SrtpKey,
     SrtpSecurity,
 )
 from softphone.srtp.crypto_suites import AES_CM_128_HMAC_SHA1_80, CryptoSuite
+from softphone.srtp.master_key import SrtpKey
 from softphone.ua.inputs import Input
 from tests.peers.ports import free_port_range
 
