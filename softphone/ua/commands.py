@@ -160,9 +160,14 @@ class RefuseTransfer:
 
 @dataclass(frozen=True, slots=True)
 class JoinConference:
-    """These calls, and those that are joined already, hear each other. Held ones are resumed."""
+    """These calls, and those that are joined already, hear each other. Held ones are resumed.
+
+    Where some are encrypted and some are not, only with `unencrypted_agreed`: the person was asked (security.md).
+    """
 
     call_ids: tuple[CallId, ...]
+    unencrypted_agreed: bool = False
+    unencrypted_agreed: bool = False  # the person agrees that a call in clear makes all of it unencrypted
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,10 +204,14 @@ class TransferEnded:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceChanged:
-    """Who is joined now; empty: nobody. `muted` are those whom nobody hears."""
+    """Who is joined now; empty: nobody. `muted` are those whom nobody hears.
+
+    `not_encrypted` is why the conference is not encrypted, in words: one member's call is clear, so all that is said is.
+    """
 
     call_ids: tuple[CallId, ...]
     muted: tuple[CallId, ...] = ()
+    not_encrypted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
