@@ -52,7 +52,7 @@ CONTROL_TIMEOUT: Final = 5.0
 
 CONFIGURATION: Final = """\
 poll_method epoll
-sip_listen 127.0.0.1:0
+sip_listen {address}:0
 sip_cafile {root}
 sip_certificate {certificate}
 call_local_timeout 120
@@ -125,12 +125,14 @@ class Baresip:
         environment: Mapping[str, str] | None = None,
         certificate: Path | None = None,
         register: bool = True,
+        address: str = "127.0.0.1",
     ) -> None:
         """Start it.
 
         `audio`: "null" (a 440 Hz tone is said, what is heard is only recorded), "file:/path.wav" (16-bit mono WAV is
         said, again and again), "echo" (what is heard is said), or "pulse:SOURCE,SINK" (names in the PulseAudio that
         `environment` points to).
+        `address`: where its signalling comes from.
         `certificate`: PEM with certificate and key for mutual TLS and for DTLS-SRTP.
         """
         require("baresip")
@@ -144,6 +146,7 @@ class Baresip:
         source, player, rate = self._audio(audio, codecs)
         (self.directory / "config").write_text(
             CONFIGURATION.format(
+                address=address,
                 root=server.root,
                 certificate=certificate or "",
                 source=source,

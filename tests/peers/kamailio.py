@@ -70,10 +70,9 @@ class SipMessage:
 
 
 class Kamailio:
-    """A running Kamailio; TLS on 127.0.0.1:`tls_port`, and UDP on `udp_port` when asked for."""
+    """A running Kamailio; TLS on `host`:`tls_port`, and UDP on `udp_port` when asked for."""
 
     domain = DOMAIN
-    host = "127.0.0.1"
 
     def __init__(
         self,
@@ -88,16 +87,20 @@ class Kamailio:
         identity: Identity | None = None,
         nonce_seconds: int = 300,
         min_expires: int = 30,
+        host: str = "127.0.0.1",
+        tls_port: int | None = None,
     ) -> None:
         """Start and wait until it answers.
 
         `rtpengine`: the control port of a running Rtpengine; `rtpengine_flags`: e.g. "RTP/SAVP" to make it speak
         SRTP to both sides. `identity`: another certificate than the good one. `nonce_seconds`: after that long a
         digest nonce is stale (RFC 7616 §3.3). `min_expires`: shorter registrations are made this long (RFC 3261 §10.3).
+        `host`: the address that it listens on; `tls_port`: a port that the caller knows to be free there.
         """
         require("kamailio", "kamcmd")
         self.ca = ca
-        self.tls_port = free_port()
+        self.host = host
+        self.tls_port = tls_port or free_port()
         self.udp_port = free_port() if udp else None
         self.directory = short_directory("kam")
         self._log = self.directory / "log"
@@ -110,6 +113,7 @@ class Kamailio:
         words = {
             "DIRECTORY": self.directory,
             "MODULES": f"{_module_folder()}/",
+            "ADDRESS": host,
             "TLS_PORT": self.tls_port,
             "UDP_PORT": self.udp_port or 0,
             "RTPENGINE_PORT": rtpengine or 0,

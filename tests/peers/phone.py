@@ -266,8 +266,14 @@ class CommandLine:
         user: str = "alice",
         password: str = "alicepw",
         play: Path | None = None,
+        at: str = "",
+        within: Sequence[str] = (),
     ) -> None:
-        """`command` is register, call or answer; `words` follow it (the URI to call, options)."""
+        """`command` is register, call or answer; `words` follow it (the URI to call, options).
+
+        `at`: what is said for --server, else localhost and the server's port. `within`: what comes before the command
+        line: "ip netns exec NAME".
+        """
         self.name = f"softphone {command}"
         self.directory = short_directory(f"cli-{command}")
         self._recording = self.directory / "heard.wav"
@@ -278,8 +284,8 @@ class CommandLine:
         self._process = PeerProcess(
             self.name,
             [
-                *(sys.executable, "-m", "softphone", command, *words, "--json", "--log-level", "info"),
-                *("--server", f"localhost:{server.tls_port}", "--user", user, "--domain", server.domain),
+                *(*within, sys.executable, "-m", "softphone", command, *words, "--json", "--log-level", "info"),
+                *("--server", at or f"localhost:{server.tls_port}", "--user", user, "--domain", server.domain),
                 *("--ca", str(server.root), "--trace", str(self.directory / "trace"), *sound),
             ],
             log=self.directory / "log",
@@ -313,6 +319,10 @@ class CommandLine:
 
     def events(self) -> list[dict[str, Any]]:
         return list(self._lines)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def interrupt(self) -> None:
         """Ctrl-C."""

@@ -22,7 +22,8 @@ from tests.peers.process import PeerProcess, require, short_directory
 class Rtpengine:
     """A running rtpengine; `port` is its control port for Kamailio."""
 
-    def __init__(self, *, recording: bool = True) -> None:
+    def __init__(self, *, recording: bool = True, address: str = "127.0.0.1") -> None:
+        """`address`: where its media ports are."""
         require("rtpengine")
         self.directory = short_directory("rtpe")
         self.recordings = self.directory / "recordings"
@@ -31,7 +32,7 @@ class Rtpengine:
         self.media_ports = free_port_range()
         command = [
             *("rtpengine", "--table=-1", "--foreground", "--log-stderr", "--log-level=6", "--config-file=none"),
-            *("--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{self.port}", "--num-threads=1"),
+            *(f"--interface={address}", f"--listen-ng=127.0.0.1:{self.port}", "--num-threads=1"),
             *(f"--port-min={self.media_ports[0]}", f"--port-max={self.media_ports[1]}", "--timeout=60"),
             *("--delete-delay=0", f"--pidfile={self.directory / 'pid'}"),
         ]
