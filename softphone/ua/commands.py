@@ -166,7 +166,6 @@ class JoinConference:
     """
 
     call_ids: tuple[CallId, ...]
-    unencrypted_agreed: bool = False
     unencrypted_agreed: bool = False  # the person agrees that a call in clear makes all of it unencrypted
 
 
