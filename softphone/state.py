@@ -305,6 +305,8 @@ def _new_call(state: AppState, event: ua.IncomingCall | ua.CallStarted | ua.Call
         ended = ua.CallEnded(event.call_id, ua.EndedBy.POLICY, event.failure.status, event.failure)
         refused = replace(call, phase=CallPhase.ENDED, ended=ended, ended_at=now, notice=event.failure)
         return replace(state, recent=(refused, *state.recent)[:MAX_RECENT])
+    if isinstance(event, ua.IncomingCall):
+        call = replace(call, identity=event.identity, waiting=event.waiting, auto_answered=event.auto_answered)
     if isinstance(event, ua.IncomingCall) and event.unencrypted is not None:
         security = CallSecurity(Encryption.NONE, reason=event.unencrypted)
         call = replace(call, security=security, needs_consent=event.needs_consent)

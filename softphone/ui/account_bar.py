@@ -6,11 +6,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from softphone.state import AccountView, AppState
-from softphone.ua.account import AccountId
+from softphone.ua.account import AccountId, DoNotDisturb
 from softphone.ua.events import RegistrationState
 from softphone.ui import words
 from softphone.ui.cards import WarningBox
-from softphone.ui.symbols import SymbolLabel
+from softphone.ui.symbols import SymbolButton, SymbolLabel
 from softphone.ui.texts import LineLabel, TextLabel, announce, foreign
 
 _SYMBOLS: dict[RegistrationState, tuple[str, str]] = {
@@ -25,10 +25,14 @@ _TOLD = frozenset({RegistrationState.REGISTERED, RegistrationState.WAITING, Regi
 
 
 class AccountRow(QWidget):
-    """One account. Emits `try_again` and `change` with its id. `trouble` is placed by the bar, below the rows."""
+    """One account. Emits `try_again` and `change` with its id, `call(address, id)` for the voice mailbox.
+
+    `trouble` is placed by the bar, below the rows.
+    """
 
     try_again = Signal(str)
     change = Signal(str)
+    call = Signal(str, str)
 
     def __init__(self, account: AccountView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +40,9 @@ class AccountRow(QWidget):
         self._symbol = SymbolLabel("state-waiting", "muted", 16)
         self.name = LineLabel(bold=True)
         self.state = TextLabel(part="muted", scale=0.92)
+        self.voicemail = SymbolButton("voicemail")
+        self.voicemail.clicked.connect(self._call_voicemail)
+        self.voicemail.hide()
         self.trouble = WarningBox()
         self.again = self.trouble.add_button(self.tr("Try now"))
         self.again.clicked.connect(lambda: self.try_again.emit(account.id))
@@ -50,6 +57,7 @@ class AccountRow(QWidget):
         row.setSpacing(8)
         row.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addLayout(texts, 1)
+        row.addWidget(self.voicemail)
         self.render_account(account)
 
     def render_account(self, account: AccountView) -> None:
@@ -58,11 +66,40 @@ class AccountRow(QWidget):
             return
         self._symbol.set_symbol(*_SYMBOLS[account.state])
         self.name.setText(foreign(account.display_name) or words.address(account.address))
-        self.state.setText(words.registration(account))
+        self.state.setText(self._state_text(account))
         self._say_trouble(account)
+        self._say_messages(account, before)
         if account.state in _TOLD and (before is None or before.state is not account.state):
             failure = f" {words.sentence(account.failure)}" if account.failure else ""
             announce(self, f"{self.name.text()}: {self.state.text()}.{failure}")
+
+    def _state_text(self, account: AccountView) -> str:
+        text = words.registration(account)
+        quiet = account.options.rules.do_not_disturb is not DoNotDisturb.OFF
+        if quiet:
+            text += " · " + self.tr("Do not disturb")
+        elif account.options.rules.forwarding.always:
+            text += " · " + self.tr("all calls go to %s") % words.address(account.options.rules.forwarding.always)
+        return text
+
+    def _say_messages(self, account: AccountView, before: AccountView | None) -> None:
+        text = words.message_waiting(account.message_waiting)
+        new = account.message_waiting.new
+        self.voicemail.setText("" if new is None else str(new))
+        self.voicemail.setAccessibleName(text)
+        self.voicemail.setToolTip(self.tr("%s: call the mailbox") % text)
+        self.voicemail.setVisible(bool(text))
+        self.voicemail.setEnabled(bool(self._mailbox(account)))
+        if text and (before is None or before.message_waiting != account.message_waiting):
+            announce(self, f"{self.name.text()}: {text}")
+
+    @staticmethod
+    def _mailbox(account: AccountView) -> str:
+        return account.options.voicemail or account.message_waiting.voicemail
+
+    def _call_voicemail(self) -> None:
+        if self._account is not None:
+            self.call.emit(self._mailbox(self._account), self._account.id)
 
     def _say_trouble(self, account: AccountView) -> None:
         """Why it failed; or, while it works, what will go wrong soon."""
@@ -79,6 +116,7 @@ class AccountBar(QWidget):
 
     try_again = Signal(str)
     change = Signal(str)
+    call = Signal(str, str)
 
     def __init__(self, corner: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -108,6 +146,7 @@ class AccountBar(QWidget):
             row = AccountRow(account)
             row.try_again.connect(self.try_again)
             row.change.connect(self.change)
+            row.call.connect(self.call)
             self.rows[account_id] = row
             self._rows.addWidget(row)
             self._troubles.addWidget(row.trouble)

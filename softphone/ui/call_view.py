@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
@@ -9,8 +10,23 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from softphone.messages import AnyCommand
 from softphone.state import AccountView, CallPhase, CallView
-from softphone.ua.commands import AgreeToUnencrypted, FollowRedirect, HangUp, Hold, Mute, Resume, SendDigits, Unmute
+from softphone.ua.commands import (
+    AcceptTransfer,
+    AgreeToUnencrypted,
+    FollowRedirect,
+    HangUp,
+    Hold,
+    Mute,
+    RefuseTransfer,
+    Resume,
+    SendDigits,
+    SwitchTo,
+    Transfer,
+    Unmute,
+)
 from softphone.ui import words
+from softphone.ui.address_entry import AddressEntry
+from softphone.ui.call_menu import CallMenuButton
 from softphone.ui.cards import Card, WarningBox
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.lock import Lock
@@ -28,8 +44,10 @@ class RunningCallView(Card):
         super().__init__(parent)
         self._submit, self._call = submit, call
         self._told: tuple[str, str, str] | None = None
+        self._others: tuple[CallView, ...] = ()
         self.party = LineLabel(scale=1.45, bold=True)
         self.address = LineLabel(part="muted")
+        self.identity = TextLabel(part="muted", scale=0.92)
         self.state = TextLabel()
         self.timer = TextLabel()
         self.timer.setWordWrap(False)
@@ -38,6 +56,10 @@ class RunningCallView(Card):
         self.question = WarningBox()
         self.agree = self.question.add_button("")
         self.agree.clicked.connect(self._agree)
+        self.refuse = self.question.add_button(self.tr("Stay in this call"))
+        self.refuse.clicked.connect(lambda: self._submit(RefuseTransfer(self._call.id)))
+        self.transfer = AddressEntry()
+        self.transfer.given.connect(lambda target: self._submit(Transfer(self._call.id, target)))
         self.quality = TextLabel(part="muted", scale=0.85)
         self.line_warning = TextLabel(part="bad", scale=0.85)
 
@@ -46,11 +68,13 @@ class RunningCallView(Card):
         state.addWidget(self.timer, 0, Qt.AlignmentFlag.AlignTop)
         self.column.addWidget(self.party)
         self.column.addWidget(self.address)
+        self.column.addWidget(self.identity)
         self.column.addLayout(state)
         self.column.addWidget(self.lock)
         self.column.addWidget(self.notice)
         self.column.addWidget(self.question)
         self.column.addLayout(self._switches())
+        self.column.addWidget(self.transfer)
         self.digits = LineLabel(scale=1.1)
         self.digits.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.pad = KeyPad()
@@ -76,6 +100,8 @@ class RunningCallView(Card):
         row.setSpacing(6)
         for button in (self.mute, self.hold, self.keypad):
             row.addWidget(button, 1)
+        self.more = CallMenuButton(self._submit, self.ask_transfer_target)
+        row.addWidget(self.more)
         return row
 
     def _switch(self, name: str, text: str, keys: str, act: Callable[[], None]) -> SymbolButton:
@@ -91,8 +117,14 @@ class RunningCallView(Card):
 
     # From the state to the screen
 
-    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None:
-        self._call = call
+    def render_call(
+        self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
+    ) -> None:
+        self._call, self._others = call, others
+        self.identity.show_text(words.identity(call))
+        self.more.render_call(call, others)
+        if call.phase is not CallPhase.ACTIVE:
+            self.transfer.hide()
         self.party.setText(words.name(call.remote))
         self.address.setText(words.address(call.remote.uri))
         self.state.setText(words.call_state(call))
@@ -129,8 +161,13 @@ class RunningCallView(Card):
             target = words.address(call.redirect_target or "")
             self.question.say(self.tr("The call is diverted."), self.tr("Call %s instead?") % target)
             self.agree.setText(self.tr("Call the new address"))
+        elif call.transfer is not None and call.transfer.wants_answer:
+            target = words.address(call.transfer.target)
+            self.question.say(self.tr("The other side wants to transfer you."), self.tr("Call %s instead?") % target)
+            self.agree.setText(self.tr("Call there"))
         else:
             self.question.say("")
+        self.refuse.setVisible(call.transfer is not None and call.transfer.wants_answer)
 
     @staticmethod
     def _render_switch(button: SymbolButton, on: bool, name: str) -> None:
@@ -144,7 +181,7 @@ class RunningCallView(Card):
             return
         before, self._told = self._told, said
         changed = [text for text, old in zip(said, before or ("", "", ""), strict=True) if text and text != old]
-        question = self._call.phase in (CallPhase.CONSENT, CallPhase.REDIRECTED)
+        question = bool(self.question.reason.text())
         if question:
             changed += [self.question.reason.text(), self.question.remedy.text()]
         announce(self, f"{self.party.text()}: {'. '.join(changed)}", urgent=question)
@@ -159,8 +196,15 @@ class RunningCallView(Card):
         self.mute.setChecked(self._call.muted)
 
     def toggle_hold(self) -> None:
-        self._submit(Resume(self._call.id) if self._call.held_by_us else Hold(self._call.id))
+        self._submit(self._resume() if self._call.held_by_us else Hold(self._call.id))
         self.hold.setChecked(self._call.held_by_us)
+
+    def _resume(self) -> AnyCommand:
+        """With other calls beside it: talk here, hold those."""
+        return SwitchTo(self._call.id) if self._others else Resume(self._call.id)
+
+    def ask_transfer_target(self) -> None:
+        self.transfer.ask(self.tr("Transfer this call to"), self.tr("Transfer"))
 
     def toggle_keypad(self) -> None:
         opened = self.pad.isHidden()
@@ -181,3 +225,5 @@ class RunningCallView(Card):
             self._submit(AgreeToUnencrypted(self._call.id))
         elif self._call.phase is CallPhase.REDIRECTED:
             self._submit(FollowRedirect(self._call.id))
+        else:
+            self._submit(AcceptTransfer(self._call.id, secrets.token_hex(8)))

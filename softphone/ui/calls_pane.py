@@ -25,7 +25,9 @@ class CallCard(Protocol):
     @property
     def call(self) -> CallView: ...
 
-    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None: ...
+    def render_call(
+        self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
+    ) -> None: ...
 
 
 class CallsPane(QScrollArea):
@@ -125,11 +127,11 @@ class CallsPane(QScrollArea):
             had_focus = self._remove(call.id)
             card = kind(call, self._submit)
             self._put(call.id, card)
-            card.render_call(call, self._account(call), self._clock())
+            card.render_call(call, self._account(call), self._clock(), self._others(call))
             if had_focus and isinstance(card, RunningCallView):
                 card.mute.setFocus()  # a second press of the same key must not hang up
         else:
-            card.render_call(call, self._account(call), self._clock())
+            card.render_call(call, self._account(call), self._clock(), self._others(call))
 
     def _end(self, call: CallView) -> None:
         """The card of a call that is over: with the reason if it failed, for some seconds if it was a conversation."""
@@ -190,6 +192,10 @@ class CallsPane(QScrollArea):
 
     def _account(self, call: CallView) -> AccountView | None:
         return self._state.account(call.account_id) if self._state is not None else None
+
+    def _others(self, call: CallView) -> tuple[CallView, ...]:
+        calls = self._state.calls if self._state is not None else ()
+        return tuple(other for other in calls if other.id != call.id)
 
     def _tick(self) -> None:
         for card in self.cards.values():

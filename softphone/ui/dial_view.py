@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from softphone.state import AccountView
+from softphone.ua.account import AccountId
+from softphone.ui import words
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.symbols import SymbolButton
 
@@ -40,11 +43,48 @@ class DialView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(row)
+        layout.addLayout(self._choices())
         layout.addSpacing(4)
         layout.addWidget(self.pad)
         shortcut = QShortcut(QKeySequence("Ctrl+L"), self)
         shortcut.activated.connect(self.focus_address)
         self.address.setToolTip(self.tr("Type whom to call, then Enter (Ctrl+L comes here)"))
+
+    def _choices(self) -> QHBoxLayout:
+        """From which account, where there are several; and whether to be named."""
+        self.account = QComboBox()
+        self.account.setAccessibleName(self.tr("Call from this account"))
+        self.account.setToolTip(self.tr("The account that the call goes out with"))
+        self.account.hide()
+        self.hide_identity = QCheckBox(self.tr("&Withhold my number"))
+        self.hide_identity.setToolTip(self.tr("The other side does not learn who calls, if your server plays along"))
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.account, 1)
+        row.addWidget(self.hide_identity)
+        return row
+
+    @property
+    def account_id(self) -> AccountId | None:
+        """None for the default account."""
+        chosen = self.account.currentData()
+        return str(chosen) if chosen else None
+
+    @property
+    def withheld(self) -> bool | None:
+        """None: as the account says."""
+        return True if self.hide_identity.isChecked() else None
+
+    def render_accounts(self, accounts: tuple[AccountView, ...], default: AccountId) -> None:
+        items = [(account.id, words.address(account.address)) for account in accounts]
+        if items != [(self.account.itemData(i), self.account.itemText(i)) for i in range(self.account.count())]:
+            chosen = self.account.currentData()
+            self.account.clear()
+            for account_id, text in items:
+                self.account.addItem(text, account_id)
+            wanted = chosen if any(chosen == account_id for account_id, _ in items) else default
+            self.account.setCurrentIndex(max(0, self.account.findData(wanted)))
+        self.account.setVisible(len(items) > 1)
 
     def focus_address(self) -> None:
         self.address.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -46,8 +46,10 @@ class EndedView(Card):
     def reason(self) -> Failure | None:
         return self.call.ended.failure if self.call.ended else None
 
-    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None:
-        del now, call
+    def render_call(
+        self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
+    ) -> None:
+        del now, call, others
         self.lock.render_lock(self.call.security, self.call.phase, account)
         self.lock.setVisible(self.call.security.encryption is Encryption.NONE or self.call.established_at is not None)
 

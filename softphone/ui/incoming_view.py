@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from softphone.messages import AnyCommand
 from softphone.state import AccountView, CallView
-from softphone.ua.commands import Answer, AnswerUnencrypted, Decline
+from softphone.ua.commands import Answer, AnswerUnencrypted, Decline, Deflect
 from softphone.ui import words
+from softphone.ui.address_entry import AddressEntry
 from softphone.ui.cards import Card
 from softphone.ui.lock import Lock
-from softphone.ui.symbols import SymbolButton
+from softphone.ui.symbols import SymbolButton, SymbolMenuButton
 from softphone.ui.texts import LineLabel, TextLabel, announce
 
+BUSY_HERE = 486
 ANSWER_KEYS, DECLINE_KEYS = "Ctrl+Shift+A", "Ctrl+Shift+D"
 
 
@@ -31,29 +33,52 @@ class IncomingView(Card):
         self.caller = LineLabel(scale=1.45, bold=True)
         self.address = LineLabel(part="muted")
         self.account = LineLabel(part="muted", scale=0.92)
+        self.identity = TextLabel(part="muted", scale=0.92)
         self.lock = Lock()
-        for widget in (self.title, self.caller, self.address, self.account, self.lock):
+        for widget in (self.title, self.caller, self.address, self.account, self.identity, self.lock):
             self.column.addWidget(widget)
         self.answer = SymbolButton("call", part="call", colour="")
         self.answer.clicked.connect(self.answer_call)
         self.decline = SymbolButton("hang-up", self.tr("Decline"), part="hang-up", colour="")
         self.decline.setToolTip(self.tr("Decline the call (%s)") % DECLINE_KEYS)
         self.decline.clicked.connect(self.decline_call)
+        self.deflect = AddressEntry()
+        self.deflect.given.connect(lambda target: submit(Deflect(self._call.id, target)))
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.decline, 1)
         row.addWidget(self.answer, 1)
+        row.addWidget(self._more())
         self.column.addSpacing(4)
         self.column.addLayout(row)
+        self.column.addWidget(self.deflect)
         self._told = False
+
+    def _more(self) -> SymbolMenuButton:
+        self.more = SymbolMenuButton("more")
+        self.more.setAccessibleName(self.tr("More"))
+        self.more.setToolTip(self.tr("Busy, send to another address"))
+        menu = QMenu(self.more)
+        menu.addAction(self.tr("Say that I am &busy")).triggered.connect(
+            lambda _checked=False: self._submit(Decline(self._call.id, BUSY_HERE))
+        )
+        menu.addAction(self.tr("&Send to an address…")).triggered.connect(
+            lambda _checked=False: self.deflect.ask(self.tr("Send this call to"), self.tr("Send"))
+        )
+        self.more.setMenu(menu)
+        return self.more
 
     @property
     def call(self) -> CallView:
         return self._call
 
-    def render_call(self, call: CallView, account: AccountView | None, now: float) -> None:
-        del now
+    def render_call(
+        self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
+    ) -> None:
+        del now, others
         self._call = call
+        self.title.setText(self.tr("Another call is waiting") if call.waiting else self.tr("Incoming call"))
+        self.identity.show_text(words.identity(call))
         self.caller.setText(words.name(call.remote))
         self.address.setText(words.address(call.remote.uri))
         self.account.setText(self.tr("for %s") % words.address(account.address) if account else "")

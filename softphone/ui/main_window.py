@@ -24,12 +24,15 @@ from PySide6.QtWidgets import (
 from softphone.errors import Failure
 from softphone.messages import AnyCommand, SignOut
 from softphone.state import AppState, CallPhase
-from softphone.ua.commands import Dial, Register
+from softphone.ua.commands import Dial, PickUp, Register
 from softphone.ui import words
 from softphone.ui.account_bar import AccountBar
 from softphone.ui.calls_pane import CallsPane
 from softphone.ui.cards import WarningBox
 from softphone.ui.dial_view import DialView
+from softphone.ui.lines_pane import LinesPane
+from softphone.ui.messages_page import MessagesPage
+from softphone.ui.options_page import OptionsPage
 from softphone.ui.page_stack import PageStack
 from softphone.ui.recent_list import RecentList
 from softphone.ui.settings_pane import SettingsPane
@@ -73,6 +76,7 @@ class MainWindow(QMainWindow):
         self.accounts = AccountBar(self._menu_button())
         self.accounts.try_again.connect(lambda account_id: submit(Register(account_id)))
         self.accounts.change.connect(self.show_sign_in)
+        self.accounts.call.connect(self.dial_with)
         self.accounts.hide()
         self.calls = CallsPane(submit, clock)
         self.calls.dial.connect(self.dial)
@@ -82,10 +86,14 @@ class MainWindow(QMainWindow):
         self.sign_in.finished.connect(self.show_phone)
         self.settings = SettingsPane(submit)
         self.settings.finished.connect(self.show_phone)
+        self.options = OptionsPage(submit)
+        self.options.finished.connect(self.show_phone)
+        self.messages = MessagesPage(submit, lambda: self.dial_view.account_id)
+        self.messages.finished.connect(self.show_phone)
         self.phone = self._phone_page(hint)
         self.calls.focus_freed.connect(self._catch_focus)
         self.pages = PageStack()
-        for page in (self.starting, self.sign_in, self.phone, self.settings):
+        for page in (self.starting, self.sign_in, self.phone, self.settings, self.options, self.messages):
             self.pages.addWidget(page)
         self.pages.currentChanged.connect(lambda _page: self._arrange())
         inside = QWidget()
@@ -103,6 +111,9 @@ class MainWindow(QMainWindow):
         page = QWidget()
         self.dial_view = DialView()
         self.dial_view.call.connect(self.dial)
+        self.lines = LinesPane()
+        self.lines.call.connect(self.dial_with)
+        self.lines.pick_up.connect(lambda uri, account: self._submit(PickUp(secrets.token_hex(8), account, uri)))
         self.recent = RecentList()
         self.recent.call.connect(self.dial)
         self.hint = TextLabel(part="muted", scale=0.92)
@@ -113,6 +124,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(12)
         layout.addWidget(self.hint)
         layout.addWidget(self.dial_view)
+        layout.addWidget(self.lines)
         layout.addWidget(self.recent, 1)
         layout.addWidget(self._room, 1)
         return page
@@ -124,6 +136,8 @@ class MainWindow(QMainWindow):
         button.setShortcut(QKeySequence("F10"))
         menu = QMenu(button)
         for text, keys, act in (
+            (self.tr("&Messages…"), "Ctrl+M", self.show_messages),
+            (self.tr("Account &options…"), "Ctrl+.", self.show_options),
             (self.tr("&Settings…"), "Ctrl+,", self.show_settings),
             (self.tr("Sign in to &another account…"), "", lambda: self.show_sign_in("")),
         ):
@@ -149,6 +163,10 @@ class MainWindow(QMainWindow):
         self.accounts.render_state(state)
         self.calls.render_state(state)
         self.dial_view.set_compact(self.calls.occupied)
+        self.dial_view.render_accounts(state.accounts, state.settings.default_account)
+        self.lines.render_state(state)
+        self.options.render_state(state)
+        self.messages.render_state(state)
         self.recent.render_calls(() if self.calls.occupied else state.recent, self._clock())
         self._room.setVisible(not self.calls.occupied and not state.recent)
         self._arrange()
@@ -231,6 +249,16 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(self.settings)
         self.settings.back.setFocus()
 
+    def show_options(self) -> None:
+        if self._state is not None and self._state.accounts:
+            self.pages.setCurrentWidget(self.options)
+            self.options.begin()
+
+    def show_messages(self) -> None:
+        if self._state is not None and self._state.accounts:
+            self.pages.setCurrentWidget(self.messages)
+            self.messages.begin(self.dial_view.address.text().strip())
+
     def show_sign_in(self, account_id: str) -> None:
         state = self._state or AppState()
         self.pages.setCurrentWidget(self.sign_in)
@@ -247,8 +275,16 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def dial(self, address: str) -> None:
+        view = self.dial_view
+        self._dial(address, view.account_id, view.withheld)
+
+    def dial_with(self, address: str, account_id: str) -> None:
+        """A key that belongs to an account: its voice mailbox, its watched lines."""
+        self._dial(address, account_id, None)
+
+    def _dial(self, address: str, account_id: str | None, withheld: bool | None) -> None:
         self.calls.close_ended()
-        self._submit(Dial(secrets.token_hex(8), address))
+        self._submit(Dial(secrets.token_hex(8), address, account_id, withheld))
 
     # The window itself
 

@@ -69,8 +69,11 @@ class SymbolButton(QPushButton):
         self.dress(current_theme())
 
     def set_symbol(self, name: str) -> None:
-        if name != self._name:
-            self._name = name
+        self.set_look(name, self._colour)
+
+    def set_look(self, name: str, colour: str) -> None:
+        if (name, colour) != (self._name, self._colour):
+            self._name, self._colour = name, colour
             self.dress(current_theme())
 
     def dress(self, theme: Theme) -> None:

@@ -82,10 +82,10 @@ def breakable(text: str) -> str:
     return _LONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text)
 
 
-def foreign(text: str) -> str:
-    """Text of a peer for the screen: no control, format or direction characters, of bounded length."""
-    shown = "".join(c if unicodedata.category(c)[0] != "C" else "·" for c in text[: _LONGEST_FOREIGN_TEXT + 1])
-    return shown if len(shown) <= _LONGEST_FOREIGN_TEXT else shown[:_LONGEST_FOREIGN_TEXT] + "…"
+def foreign(text: str, longest: int = _LONGEST_FOREIGN_TEXT) -> str:
+    """Text of a peer for the screen: no control, format or direction characters, at most `longest` characters."""
+    shown = "".join(c if unicodedata.category(c)[0] != "C" else "·" for c in text[: longest + 1])
+    return shown if len(shown) <= longest else shown[:longest] + "…"
 
 
 def announce(widget: QWidget, text: str, *, urgent: bool = False) -> None:

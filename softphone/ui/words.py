@@ -12,8 +12,18 @@ from typing import assert_never
 from PySide6.QtCore import QCoreApplication, QLocale
 
 from softphone.errors import Failure
-from softphone.state import AccountView, CallDirection, CallPhase, CallSecurity, CallView, Encryption
-from softphone.ua.events import Party, RegistrationState
+from softphone.state import (
+    AccountView,
+    CallDirection,
+    CallPhase,
+    CallSecurity,
+    CallView,
+    Encryption,
+    LineView,
+    MessageView,
+    MessageWaiting,
+)
+from softphone.ua.events import DeliveryState, LineState, Party, RegistrationState
 from softphone.ua.media_report import MediaReport
 from softphone.ui.texts import foreign
 
@@ -105,11 +115,76 @@ def _active(call: CallView) -> str:
     return _tr("In call, microphone muted") if call.muted else _tr("In call")
 
 
+def identity(call: CallView) -> str:
+    """Whom the server vouches for if that is somebody else, who sent the call on, and that it was answered by rule."""
+    said = call.identity
+    lines = []
+    if said.asserted is not None and said.asserted.uri != call.remote.uri:
+        lines.append(_tr("Your server says that it is %s") % party(said.asserted))
+    if said.anonymous:
+        lines.append(_tr("The caller does not want to be named"))
+    if said.diversions:
+        lines.append(_tr("Sent on by %s") % party(said.diversions[0].party))
+    if call.auto_answered:
+        lines.append(_tr("Answered by itself, as your settings say"))
+    if call.in_conference:
+        lines.append(_tr("In the conference, heard by nobody") if call.member_muted else _tr("In the conference"))
+    if call.transfer is not None and not call.transfer.wants_answer:
+        lines.append(_tr("Transfer to %s is under way") % address(call.transfer.target))
+    return "\n".join(lines)
+
+
+def party(of: Party) -> str:
+    """Name and address."""
+    return f"{name(of)} ({address(of.uri)})" if of.display_name.strip() else address(of.uri)
+
+
+def line_state(line: LineView) -> str:
+    """A watched line in one or two words."""
+    match line.state:
+        case LineState.UNKNOWN:
+            return _tr("not known")
+        case LineState.IDLE:
+            return _tr("free")
+        case LineState.RINGING:
+            return _tr("rings")
+        case LineState.BUSY:
+            return _tr("in a call")
+        case _:
+            assert_never(line.state)
+
+
+def message_waiting(waiting: MessageWaiting) -> str:
+    """“2 new voice messages”; "" if there are none."""
+    if not waiting.waiting:
+        return ""
+    if waiting.new is None:
+        return _tr("New voice messages")
+    return _tr("1 new voice message") if waiting.new == 1 else _tr("%d new voice messages") % waiting.new
+
+
+def delivery(message: MessageView) -> str:
+    match message.state:
+        case None | DeliveryState.DELIVERED:
+            return ""
+        case DeliveryState.SENDING:
+            return _tr("on its way")
+        case DeliveryState.ACCEPTED:
+            return _tr("taken by the server")
+        case DeliveryState.FAILED:
+            return _tr("not delivered: %s") % (sentence(message.failure) if message.failure else "")
+        case _:
+            assert_never(message.state)
+
+
 def _ended(call: CallView) -> str:
     if call.established_at is not None:
         return _tr("Call ended after %s") % duration((call.ended_at or 0.0) - call.established_at)
     if call.ended is not None and call.ended.failure is not None:
         return _tr("Call not established")
+    if call.deflected is not None:
+        target = address(call.deflected.target)
+        return _tr("Sent on to %s") % target if target else _tr("Refused by your settings")
     return _tr("Missed call") if call.direction is CallDirection.INCOMING else _tr("Call ended")
 
 

@@ -15,16 +15,18 @@ from PySide6.QtCore import QSettings
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from softphone.messages import MediaSettings, SettingsChanged, SettingsView
+from softphone.messages import AccountKnown, AccountOptions, MediaSettings, SettingsChanged, SettingsView
 from softphone.policy.media import ConnectionProfile, MediaEncryption
 from softphone.state import AppState
 from softphone.ua import events as ua
+from softphone.ua.account import WatchedLine
 from softphone.ua.events import RegistrationState
 from softphone.ui.call_view import RunningCallView
 from softphone.ui.main_window import MainWindow
 from tests.ui.states import (
     BOB,
     CANNOT_ENCRYPT,
+    FLOW,
     READY,
     SELF_SIGNED,
     WRONG_PASSWORD,
@@ -83,6 +85,55 @@ def lost(window: MainWindow) -> None:
     window.engine_lost("the engine's process is gone")
 
 
+CAROL = ua.Party("sip:carol@example.org", "Carol Jones")
+LINES = after(
+    PAST,
+    AccountKnown(
+        "alice@example.org",
+        "sip:alice@example.org",
+        "",
+        "example.org",
+        AccountOptions(
+            watched=(
+                WatchedLine("bob@example.org", "Bob"),
+                WatchedLine("carol@example.org", "Carol"),
+                WatchedLine("21", "Workshop"),
+            )
+        ),
+    ),
+    AccountKnown("alice@work.example", "sip:alice@work.example", "", "work.example"),
+    ua.LineStateChanged("alice@example.org", "bob@example.org", ua.LineState.RINGING, CAROL),
+    ua.LineStateChanged("alice@example.org", "carol@example.org", ua.LineState.BUSY),
+    ua.LineStateChanged("alice@example.org", "21", ua.LineState.IDLE),
+    ua.MessageWaitingChanged("alice@example.org", True, 2, 0, "sip:box@example.org"),
+)
+CONFERENCE = after(
+    active(base=LINES),
+    ua.CallStarted("c9", "alice@example.org", CAROL),
+    ua.CallEstablished("c9", "PCMU"),
+    ua.CallSecured("c9", "AES_CM_128_HMAC_SHA1_80", FLOW),
+    ua.ConferenceChanged(("c1", "c9")),
+)
+
+
+def options(window: MainWindow) -> None:
+    window.render_state(LINES)
+    window.show_options()
+
+
+def messages(window: MainWindow) -> None:
+    sent = ua.MessageDelivery("alice@example.org", "m1", BOB, "Back at noon", ua.DeliveryState.DELIVERED)
+    window.render_state(after(LINES, sent, ua.MessageReceived("alice@example.org", "m2", BOB, "Fine, see you then")))
+    window.show_messages()
+
+
+def transfer(window: MainWindow) -> None:
+    states(PAST, active(base=PAST))(window)
+    card = window.calls.cards["c1"]
+    assert isinstance(card, RunningCallView)
+    card.ask_transfer_target()
+
+
 CLEAR = after(dialing(), ua.CallEstablished("c1", "PCMU"), ua.CallNotEncrypted("c1", "The other side cannot encrypt."))
 SCENES: dict[str, Scene] = {
     "sign-in": signing_in,
@@ -104,6 +155,12 @@ SCENES: dict[str, Scene] = {
     "self-signed": self_signed,
     "optional": optional,
     "lost": lost,
+    "lines": states(LINES),
+    "options": options,
+    "messages": messages,
+    "transfer": transfer,
+    "transfer-asked": states(READY, after(active(), ua.TransferRequested("c1", "sip:carol@example.org", BOB))),
+    "conference": states(LINES, CONFERENCE),
 }
 IN_DOCS = ("sign-in", "call", "incoming", "settings")
 HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "settings": 860}  # of those in the documentation
