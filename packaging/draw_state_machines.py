@@ -16,9 +16,11 @@ from softphone.sip.dialog import DIALOG
 from softphone.sip.state_table import StateTable
 from softphone.sip.transaction_tables import CANCELLATION, TRANSACTION_TABLES, BackOff, Start, StartAtT2, Stop
 from softphone.ua.call_table import CALL_TABLE, CallState
+from softphone.ua.change_table import CHANGE_TABLE
 from softphone.ua.flow_keeper import FLOW_TABLE
 from softphone.ua.registration import REGISTRATION_TABLE
-from softphone.ua.session_change import CHANGE_TABLE
+from softphone.ua.ringback import RINGBACK_TABLE
+from softphone.ua.session_timer import SESSION_TIMER_TABLE
 
 TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     *TRANSACTION_TABLES,
@@ -28,6 +30,8 @@ TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     REGISTRATION_TABLE,
     CALL_TABLE,
     CHANGE_TABLE,
+    SESSION_TIMER_TABLE,
+    RINGBACK_TABLE,
 )
 ALSO_BEGINS: dict[str, Enum] = {CALL_TABLE.name: CallState.RINGING}  # an incoming call
 

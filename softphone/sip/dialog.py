@@ -210,7 +210,8 @@ class Dialog:
         if self.remote_cseq is not None and number < self.remote_cseq:
             raise RemoteProtocolError(f"CSeq {number} after {self.remote_cseq}", 500)
         self.remote_cseq = number
-        self.refresh_target(request)
+        if request.method not in ("INVITE", "UPDATE"):  # these move it once they are accepted (RFC 6141 §3)
+            self.refresh_target(request)
 
     def refresh_target(self, message: Message) -> None:
         """Takes over the Contact of a target refresh request or of a 2xx to one (§12.2.1.2, §12.2.2)."""

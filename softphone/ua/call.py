@@ -14,6 +14,7 @@ from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
+from softphone.sip.header_values import from_addr, to_addr
 from softphone.sip.message import Request
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
@@ -30,11 +31,15 @@ from softphone.ua.invite_client import InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
 from softphone.ua.outcomes import flow_lost, unencrypted
-from softphone.ua.responses import reason_value
+from softphone.ua.responses import reason_value, response_to
+from softphone.ua.ringback import RingbackTrigger
 from softphone.ua.session_change import SessionChange
 
 # Early media may still run in these, for as long as a server likes; the person speaks to nobody.
 _MICROPHONE_ENDED = frozenset({CallState.CANCELLING, CallState.AWAITING_CONSENT})
+_ENDED = frozenset({CallState.ENDING, CallState.TERMINATED})
+_ANSWERED = frozenset({CallState.ACCEPTED, CallState.ESTABLISHED})
+_CHANGEABLE = _ANSWERED | {CallState.PROCEEDING, CallState.EARLY}
 _BEFORE_THE_ACK = (CallState.ACCEPTED, CallState.HANGING_UP)
 
 
@@ -57,6 +62,7 @@ class Call:
         self.announced_end = False  # the person has heard that it is over; only loose ends are left
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
+        self._lost: Failure | None = None  # why the session cannot go on
         self._ending = CallEnding(host, account, self)
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
@@ -64,7 +70,7 @@ class Call:
             CallStep.ESTABLISH: self._establish,
             CallStep.HANG_UP_REFUSED: self._hang_up_refused,
             CallStep.CATCH_UP: self._catch_up,
-            CallStep.BYE: lambda now: self._bye((), now),
+            CallStep.BYE: self._hang_up,
             CallStep.BYE_AGAIN: self._ending.flow_ready,
             CallStep.AWAIT_ACK: lambda _: self._ending.await_ack(),
             CallStep.ACK_SETTLED: self._ack_settled,
@@ -154,10 +160,11 @@ class Call:
             self._steps[step](now)
 
     def next_timer(self) -> float | None:
+        side = self.caller or self.callee
         times = (
             self._deadline,
             self._ending.next_timer(),
-            self.callee.next_timer() if self.callee is not None else None,
+            side.next_timer() if side is not None else None,
             self.change.next_timer() if self.change is not None else None,
         )
         return min((t for t in times if t is not None), default=None)
@@ -167,8 +174,9 @@ class Call:
             self._deadline = None
             consent = self.caller.consent if self.caller and self.state is CallState.AWAITING_CONSENT else None
             self.trigger(CallTrigger.TIMER, now, unencrypted(consent.reason) if consent is not None else None)
-        if self.callee is not None:
-            self.callee.handle_timer(now)
+        side = self.caller or self.callee
+        if side is not None:
+            side.handle_timer(now)
         if self.change is not None:
             self.change.handle_timer(now)
         self._ending.handle_timer(now)
@@ -191,7 +199,7 @@ class Call:
     @property
     def _silent(self) -> bool:
         """Who is on hold hears no microphone, nor does an early dialog that the person or the server has ended."""
-        held = self.change is not None and self.change.wanted is Direction.SENDONLY
+        held = (change := self._present) is not None and change.wanted is Direction.SENDONLY
         left_behind = self.caller is not None and self.caller.left_behind
         return self.muted or held or left_behind or self.state in _MICROPHONE_ENDED
 
@@ -201,15 +209,21 @@ class Call:
         if self.callee is not None:
             self.callee.decline(status, now)
 
-    def deflect(self, target: str, now: float) -> None:
-        """To another address (302, RFC 3261 §21.3.3), as a person types it."""
+    def deflect(self, target: str, now: float, why: str = "deflected") -> None:
+        """To another address (302, RFC 3261 §21.3.3), as a person types it; `why` in CallDeflected's words."""
         if self.callee is not None:
-            self.callee.deflect(target, now)
+            self.callee.deflect(target, why, now)
+
+    @property
+    def _present(self) -> SessionChange | None:
+        """Of the dialog that is talked in, be it early."""
+        side = self.caller or self.callee
+        return self.change or (side.change if side is not None else None)
 
     def rekey(self, now: float) -> None:
         """New SRTP keys by a new offer (RFC 4568 §7.1.4)."""
-        if self.change is not None and self.state is CallState.ESTABLISHED:
-            self.change.renew_keys(now)
+        if self._present is not None and self.state in _CHANGEABLE:
+            self._present.renew_keys(now)
 
     def hang_up(self, now: float) -> None:
         if self.callee is not None:
@@ -231,13 +245,24 @@ class Call:
         self.trigger(CallTrigger.AGREE, now)
 
     def hold(self, direction: Direction, now: float) -> None:
-        if self.change is None:
+        """Also of early media, where the other side takes UPDATE; else it is asked for once the call is answered."""
+        if self._present is None or self.state not in _CHANGEABLE:
             return
-        if self.state is CallState.ESTABLISHED:
-            self.change.want(direction, now)
-        elif self.state is CallState.ACCEPTED:
-            self.change.wanted = direction  # asked for once the ACK is here
+        self._present.want(direction, now)
         self.silence()  # at once: how long the answer takes is the other side's choice
+
+    def move(self, now: float) -> None:
+        """The account has a new flow: the other side learns our new Contact, and our media address if it is another.
+
+        Keys stay, and so do roll-over counters.
+        """
+        flow, opened = self.host.flow(self.account.id), self.media.opened
+        if flow is None or opened is None or self.change is None or self.state not in _ANSWERED:
+            return
+        if opened.address != flow.description.local_address:
+            self.media.rebind(flow)  # MediaOpened goes on from here
+        else:
+            self.change.refresh(now)
 
     def set_muted(self, muted: bool) -> None:
         if muted is not self.muted and not self.announced_end:
@@ -262,11 +287,24 @@ class Call:
         self.trigger(CallTrigger.FLOW_FAILED, now, failure)
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
-        self.media.opened = opened
+        """The second time it is where `move` asked for."""
+        moved, self.media.opened = self.media.opened is not None, opened
+        if moved:
+            self.session.set_local_address(
+            opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint
+        )
+            if self.change is not None:
+                self.change.refresh(now)
+            return
         side = self.caller or self.callee
         assert side is not None
-        side.media_opened(opened)
+        side.media_opened(opened, now)
         self.trigger(CallTrigger.MEDIA_READY, now)
+
+    def media_heard(self) -> None:
+        """The first packet of the other side has come."""
+        if self.caller is not None:
+            self.caller.ringback.saw(RingbackTrigger.MEDIA)
 
     def media_failed(self, failure: Failure, now: float) -> None:
         self.trigger(CallTrigger.MEDIA_FAILED, now, failure)
@@ -276,30 +314,66 @@ class Call:
         if final:
             self._ending.reported(now)
 
-    # ChangeOwner: what re-INVITEs did
+    # ChangeOwner: what re-INVITEs, UPDATEs and the session timer did
 
-    def media_changed(self, media: NegotiatedMedia, now: float) -> None:
+    def media_changed(self, change: SessionChange, media: NegotiatedMedia, now: float) -> None:
         del now
-        assert self.change is not None
+        if change is not self._present or (self.change is None and self.media.running is None):
+            return  # an early dialog that is not talked in: its answer decides
         self.run(media)
-        held_by_us = self.change.wanted is Direction.SENDONLY
+        held_by_us = change.wanted is Direction.SENDONLY
         self.host.emit(HoldChanged(self.id, held_by_us, not media.direction.sends, media.direction))
 
-    def change_refused(self, failure: Failure, now: float) -> None:
+    def change_refused(self, change: SessionChange, failure: Failure, now: float) -> None:
         del now
-        self.silence()
-        self.notify(failure)
+        if change is self._present:
+            self.silence()
+            self.notify(failure)
 
-    def session_lost(self, failure: Failure, now: float) -> None:
-        self.trigger(CallTrigger.FAILED, now, failure)
+    def session_lost(self, change: SessionChange, failure: Failure, now: float) -> None:
+        """An early dialog of an INVITE of ours may go: the INVITE's own end decides."""
+        if change is self.change or (self.callee is not None and change is self.callee.change):
+            self._lost = failure
+            self.trigger(CallTrigger.FAILED, now, failure)
 
     # Requests within the dialog
+
+    def dialog_of(self, method: str, local_tag: str, remote_tag: str) -> Dialog | None:
+        """The call's own dialog by its tags; for UPDATE also an early one of a fork (RFC 3311)."""
+        dialog = self.dialog
+        if dialog is not None and (dialog.id.local_tag, dialog.id.remote_tag) == (local_tag, remote_tag):
+            return dialog
+        if method != "UPDATE" or self.caller is None:
+            return None
+        change = self.caller.change_of(local_tag, remote_tag)
+        return change.dialog if change is not None else None
+
+    @property
+    def sip_call_id(self) -> str | None:
+        if self.client is not None:
+            return self.client.call_id
+        return self.dialog.id.call_id if self.dialog is not None else None
 
     def receive_ack(self, request: Request, now: float) -> None:
         if self.callee is not None and self.state in _BEFORE_THE_ACK:
             self.callee.receive_ack(request, now)
         elif self.change is not None:
             self.change.receive_ack(request, now)
+
+    def receive_prack(self, key: str, request: Request, now: float) -> None:
+        if self.callee is not None:
+            self.callee.receive_prack(key, request, now)
+        else:
+            self.host.respond(key, response_to(request, 481), now)
+
+    def receive_update(self, key: str, request: Request, now: float) -> None:
+        side = self.caller or self.callee
+        assert side is not None
+        change = self.change or side.change_of(to_addr(request).tag or "", from_addr(request).tag or "")
+        if change is None or self.state in _ENDED:
+            self.host.respond(key, response_to(request, 481), now)
+        else:
+            change.receive_update(key, request, now)
 
     # EndingOwner
 
@@ -323,23 +397,30 @@ class Call:
         self._established_at = now
         side = self.caller or self.callee
         assert side is not None
-        dialog, self.session = side.established()
-        self.change = SessionChange(
-            self.host, self.account, self, dialog, self.session, we_called=self.caller is not None
-        )
+        self.change, self.session = side.established()
+        if self.caller is not None:
+            self.caller.ringback.saw(RingbackTrigger.OVER)
         media = self.session.negotiated
         codec = media.format.name if media is not None else ""
         self.host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))
         if media is not None:  # None: we offered in the 2xx, the answer comes with the ACK
             self.run(media)
+        if self.caller is not None:
+            self.change.confirm(now)
 
     def _catch_up(self, now: float) -> None:
+        """The ACK is here."""
         assert self.change is not None
-        self.change.want(self.change.wanted, now)
+        self.change.confirm(now)
 
     def _hang_up_refused(self, now: float) -> None:
         text = self.failure.reason if self.failure is not None else "Media without encryption is refused"
         self._bye((("Reason", reason_value(488, text)),), now)
+
+    def _hang_up(self, now: float) -> None:
+        lost = self._lost
+        why = (("Reason", reason_value(lost.status or 500, lost.reason)),) if lost is not None else ()
+        self._bye(why, now)
 
     def _bye(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
         assert self.dialog is not None
@@ -352,11 +433,14 @@ class Call:
 
     def _stop_media(self, now: float) -> None:
         self._deadline = None
-        if self.change is not None:
-            self.change.close(now)
+        for change in (self.change, self.callee.change if self.callee is not None else None):
+            if change is not None:
+                change.close(now)
+        if self.caller is not None:
+            self.caller.ringback.saw(RingbackTrigger.OVER)
         if self.media.stop():
             self._ending.await_report(now)
-        else:
+        elif not self._ending.awaits_report:
             self._announce_end(now)
         self._ending.finish_if_tied(now)
 

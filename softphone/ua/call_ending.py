@@ -57,6 +57,10 @@ class CallEnding:
         self._loose.add(LooseEnd.MEDIA)
         self._report_until = now + REPORT_WITHIN
 
+    @property
+    def awaits_report(self) -> bool:
+        return LooseEnd.MEDIA in self._loose
+
     def reported(self, now: float) -> None:
         if LooseEnd.MEDIA in self._loose:
             self._report_until = None

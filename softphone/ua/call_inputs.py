@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from softphone.errors import Failure, FailureKind
-from softphone.sdp.negotiated import Direction, SrtpSecurity
+from softphone.policy.media import KeyExchange
+from softphone.sdp.negotiated import ClearMedia, Direction, DtlsSrtpSecurity, SrtpSecurity
 from softphone.ua.call import Call
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.commands import (
@@ -30,6 +31,7 @@ from softphone.ua.events import CallNotice, CallReported, CallSecured, DigitPres
 from softphone.ua.host import Host
 from softphone.ua.inputs import (
     DigitReceived,
+    KeysAging,
     MediaFailed,
     MediaFlowing,
     MediaOpened,
@@ -102,9 +104,10 @@ def hear_media(host: Host, call: Call, given: MediaInput, now: float) -> None:
         case _ if call.announced_end:
             pass
         case MediaSecured():
+            call.media_heard()
             _say_secured(host, call)
         case MediaFlowing():
-            pass  # CallNotEncrypted has said what this media is
+            call.media_heard()  # CallNotEncrypted has said what this media is
         case MediaTimedOut(silent_s=silent_s):
             host.emit(CallNotice(call.id, _silent_line(silent_s)))
         case DigitReceived(digit=digit):
@@ -113,11 +116,21 @@ def hear_media(host: Host, call: Call, given: MediaInput, now: float) -> None:
             assert_never(given)
 
 
-def _say_secured(host: Host, call: Call) -> None:
+def _say_secured(host: Host, call: Call, agreed_suite: str) -> None:
+    """`agreed_suite` is what a DTLS handshake agreed on; with SDES it stands in the negotiated key."""
     flow = host.flow(call.account.id)
     running = call.media.running
-    if flow is not None and running is not None and isinstance(running.security, SrtpSecurity):
-        host.emit(CallSecured(call.id, running.security.send.suite.name, flow.description))
+    if flow is None or running is None:
+        return
+    match running.security:
+        case SrtpSecurity(send=send):
+            host.emit(CallSecured(call.id, send.suite.name, flow.description))
+        case DtlsSrtpSecurity():
+            host.emit(CallSecured(call.id, agreed_suite, flow.description, KeyExchange.DTLS))
+        case ClearMedia():
+            pass  # CallNotEncrypted has said what this media is
+        case _:
+            assert_never(running.security)
 
 
 def _silent_line(silent_s: float) -> Failure:

@@ -6,7 +6,7 @@ Owns: what runs now and what was last reported. What may run is `sdp/offer_answe
 from __future__ import annotations
 
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
-from softphone.ua.actions import OpenMedia, SetMuted, StartMedia, StopMedia, UpdateMedia
+from softphone.ua.actions import OpenMedia, RebindMedia, SetMuted, StartMedia, StopMedia, UpdateMedia
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallNotEncrypted
 from softphone.ua.host import Host, OpenedFlow, token
@@ -21,6 +21,7 @@ class CallMedia:
         self.opened: MediaOpened | None = None
         self.running: NegotiatedMedia | None = None
         self.report: MediaReport | None = None
+        self._stopped = False
         self._silent = False  # as told to the engine
         self._said: str | None = None  # the reason last given for clear media
 
@@ -44,7 +45,14 @@ class CallMedia:
             self._silent = silent
             self._host.emit(SetMuted(self.id, silent))
 
+    def rebind(self, flow: OpenedFlow) -> None:
+        """Onto the flow's local address; what runs goes on with its keys."""
+        self._host.emit(RebindMedia(self.id, flow.id))
+
     def stop(self) -> bool:
-        """True if a last report is to come."""
+        """True if a last report is to come; the second time nothing happens."""
+        if self._stopped:
+            return False
+        self._stopped = True
         self._host.emit(StopMedia(self.id))
         return self.running is not None

@@ -1,6 +1,7 @@
 """The caller's side of a call: INVITE, CANCEL, early media, redirection, consent to a clear answer (RFC 3261 §13.2).
 
-Owns: those steps of the call's table and what the INVITE's client side (`invite_client.py`) tells.
+Owns: those steps of the call's table, what the INVITE's client side (`invite_client.py`) tells, and which early dialog
+is sent to: the first one whose media was agreed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.uri import SipUri
-from softphone.ua.call_side import CONSENT_WITHIN, CallCore
+from softphone.ua.call_side import ANNOUNCE_WITHIN, CONSENT_WITHIN, CallCore
 from softphone.ua.call_table import CallState, CallStep, CallTrigger
 from softphone.ua.events import CallRinging, ConsentRequested, EarlyMediaStarted, RedirectOffered
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.invite_client import Fork, InviteClient
+from softphone.ua.ringback import Ringback, RingbackTrigger
+from softphone.ua.session_change import SessionChange
 
 
 class CallerSide:
@@ -29,7 +32,9 @@ class CallerSide:
         headers: tuple[tuple[str, str], ...],
     ) -> None:
         self._call = call
-        self.client = InviteClient(call.host, call.account, self, session, policy, target, headers)
+        self.client = InviteClient(call.host, call.account, self, call, session, policy, target, headers)
+        self.ringback = Ringback(call.host, call.id)
+        self.early: Fork | None = None  # whose media runs before the answer
         self.left_behind = False  # what runs is an early dialog's that has sent us elsewhere
         self.steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.INVITE: self.client.send,
@@ -49,7 +54,8 @@ class CallerSide:
         assert self.client.consent is not None
         return self.client.consent
 
-    def media_opened(self, opened: MediaOpened) -> None:
+    def media_opened(self, opened: MediaOpened, now: float) -> None:
+        del now
         self.client.media_opened(opened)
 
     def agree(self) -> None:
@@ -57,11 +63,25 @@ class CallerSide:
         assert self.client.winner is not None
         self.client.winner.session.agree_to_clear()
 
-    def established(self) -> tuple[Dialog, OfferAnswerSession]:
+    def established(self) -> tuple[SessionChange, OfferAnswerSession]:
         winner = self.client.winner
         assert winner is not None
         self.left_behind = False
-        return winner.dialog, winner.session
+        return winner.change, winner.session
+
+    @property
+    def change(self) -> SessionChange | None:
+        """Of the early dialog whose media runs."""
+        return self.early.change if self.early is not None and not self.left_behind else None
+
+    def change_of(self, local_tag: str, remote_tag: str) -> SessionChange | None:
+        return self.client.early_dialog(local_tag, remote_tag)
+
+    def next_timer(self) -> float | None:
+        return self.client.next_timer()
+
+    def handle_timer(self, now: float) -> None:
+        self.client.handle_timer(now)
 
     # InviteOwner: what the INVITE's client side saw
 
@@ -74,23 +94,30 @@ class CallerSide:
         del now
         if self._call.state is CallState.PROCEEDING:
             self._call.host.emit(CallRinging(self._call.id))
+            self.ringback.saw(RingbackTrigger.RINGING)
 
     def early_media(self, fork: Fork, media: NegotiatedMedia, now: float) -> None:
         """With forks only the first early dialog is sent to (security.md "SDES")."""
-        del fork, now
+        del now
         running = self._call.media.running
         if self._call.state is CallState.PROCEEDING and (running is None or self.left_behind):
             self.left_behind = False
+            self.early = fork
             self._call.host.emit(EarlyMediaStarted(self._call.id))
             self._call.run(media)
+        elif self.early is fork and not self.left_behind:
+            self._call.run(media)  # said again, reliably
 
     # Steps
 
     def _cancel(self, now: float) -> None:
+        self.ringback.saw(RingbackTrigger.OVER)
         self._call.silence()
+        self._call.end_by(now + ANNOUNCE_WITHIN)
         self.client.cancel(now)
 
     def _ask_consent(self, now: float) -> None:
+        self.ringback.saw(RingbackTrigger.OVER)
         self._call.end_by(now + CONSENT_WITHIN)
         self._call.silence()
         self._call.host.emit(ConsentRequested(self._call.id, self.consent.reason))
@@ -98,5 +125,6 @@ class CallerSide:
     def _offer_redirect(self, now: float) -> None:
         del now
         self.left_behind = True
+        self.ringback.saw(RingbackTrigger.LEFT_BEHIND)
         self._call.silence()
         self._call.host.emit(RedirectOffered(self._call.id, str(self.client.redirect)))

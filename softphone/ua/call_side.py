@@ -13,15 +13,19 @@ from softphone.ua.account import Account
 from softphone.ua.call_media import CallMedia
 from softphone.ua.call_table import CallState, CallTrigger
 from softphone.ua.commands import CallId
+from softphone.ua.events import Party
 from softphone.ua.host import Host
+from softphone.ua.session_change import ChangeOwner
 
 CONSENT_WITHIN = 60.0  # s the person has to agree to a clear call before it is ended
+ANNOUNCE_WITHIN = 0.5  # s after which a call that was hung up before its answer is over for the person
 
 
-class CallCore(Protocol):
+class CallCore(ChangeOwner, Protocol):
     host: Host
     account: Account
     id: CallId
+    remote: Party
     media: CallMedia
 
     @property

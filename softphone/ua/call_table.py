@@ -3,7 +3,8 @@
 Outgoing: WAITING_FLOW → OPENING_MEDIA → CALLING → PROCEEDING → ESTABLISHED → ENDING → TERMINATED.
 Incoming: RINGING → (EARLY) → ANSWERING → ACCEPTED → ESTABLISHED → ENDING → TERMINATED. Who hangs up before the ACK of
 his 2xx is HANGING_UP until it has come, since no BYE may be sent before (§15).
-RFC 3261 §13 (INVITE), §9 (CANCEL), §15 (BYE), §14.1 is `session_change.py`.
+Who hangs up an unanswered call hears of its end within `ANNOUNCE_WITHIN`, however long the server takes to say so.
+RFC 3261 §13 (INVITE), §9 (CANCEL), §15 (BYE), RFC 3262 (PRACK); §14.1 is `session_change.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class CallTrigger(Enum):
     CONSENT_NEEDED = auto()  # 2xx without encryption under "ask"
     REDIRECT = auto()  # 3xx
     REJECTED = auto()  # 4xx–6xx
-    FAILED = auto()  # time-out or transport error of the INVITE
+    FAILED = auto()  # the INVITE or a later request: time-out, lost flow, no PRACK, an answer that cannot be taken
+    PRACKED = auto()  # a reliable provisional response of ours has its PRACK
     ACK = auto()
     ACK_REFUSED = auto()  # the answer in the ACK cannot be taken
     ACK_MISSING = auto()  # 64·T1 without ACK
@@ -97,7 +99,7 @@ _NOT_ANSWERED_YET = (S.RINGING, S.EARLY, S.ANSWERING)
 _OUTGOING_EARLY = (S.WAITING_FLOW, S.OPENING_MEDIA)
 _INVITING = (S.CALLING, S.PROCEEDING)
 _INVITE_RESULTS = (T.PROVISIONAL, T.AGREED, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED, T.FAILED)
-_UAS_ONLY = (T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.CANCEL, T.ANSWER, T.EARLY_MEDIA, T.DECLINE)
+_UAS_ONLY = (T.PRACKED, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.CANCEL, T.ANSWER, T.EARLY_MEDIA, T.DECLINE)
 
 CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
     name="call",
@@ -131,6 +133,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         (S.CANCELLING, T.REDIRECT): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.REJECTED): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.FAILED): (S.ENDING, (A.STOP_MEDIA,)),
+        (S.CANCELLING, T.TIMER): (S.CANCELLING, (A.STOP_MEDIA,)),  # the person waits no longer; the rest goes on behind
         # Redirected
         (S.REDIRECTED, T.FOLLOW): (S.CALLING, (A.FOLLOW_REDIRECT,)),
         (S.REDIRECTED, T.HANG_UP): _OVER_BY_US,
@@ -151,12 +154,14 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
             for s in _NOT_ANSWERED_YET
         },
         **{(s, T.FLOW_FAILED): _OVER for s in _NOT_ANSWERED_YET},
+        **{(s, T.FAILED): (S.ENDING, (A.BY_FAILURE, A.DECLINE, A.STOP_MEDIA)) for s in _NOT_ANSWERED_YET},
         # The invitation has expired (RFC 3261 §13.3.1)
         **{(s, T.TIMER): (S.ENDING, (A.BY_PEER, A.TERMINATE_INVITE, A.STOP_MEDIA)) for s in (S.RINGING, S.EARLY)},
         (S.RINGING, T.ANSWER): (S.ANSWERING, (A.ACCEPT,)),
         (S.EARLY, T.ANSWER): (S.ANSWERING, (A.ACCEPT,)),
         (S.RINGING, T.EARLY_MEDIA): (S.EARLY, (A.SEND_EARLY,)),
         (S.ANSWERING, T.MEDIA_READY): (S.ANSWERING, (A.ACCEPT,)),
+        (S.ANSWERING, T.PRACKED): (S.ANSWERING, (A.ACCEPT,)),  # a 2xx waits for the PRACK of our SDP
         (S.EARLY, T.MEDIA_READY): (S.EARLY, (A.SEND_EARLY,)),
         # `ACCEPT` moves on by this trigger once the 2xx is out.
         (S.ANSWERING, T.AGREED): (S.ACCEPTED, (A.ESTABLISH,)),
@@ -189,14 +194,13 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         _INVITING, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.BYE, T.ENDED, T.TIMER, T.AGREE, T.FOLLOW
     )
     | every((S.CANCELLING,), *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY, T.MEDIA_FAILED)
-    | every((S.CANCELLING,), T.PROVISIONAL, T.BYE, T.ENDED, T.TIMER, T.HANG_UP, T.AGREE, T.FOLLOW)
+    | every((S.CANCELLING,), T.PROVISIONAL, T.BYE, T.ENDED, T.HANG_UP, T.AGREE, T.FOLLOW)
     | every((S.REDIRECTED,), *_INVITE_RESULTS, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY)
     | every((S.REDIRECTED,), T.BYE, T.ENDED, T.TIMER, T.AGREE)
     | every((S.AWAITING_CONSENT,), *_INVITE_RESULTS, *_UAS_ONLY, T.FLOW_READY, T.FLOW_FAILED, T.MEDIA_READY)
     | every((S.AWAITING_CONSENT,), T.ENDED, T.FOLLOW)
-    | every(
-        _NOT_ANSWERED_YET, T.FLOW_READY, T.PROVISIONAL, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED, T.FAILED
-    )
+    | every(_NOT_ANSWERED_YET, T.FLOW_READY, T.PROVISIONAL, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED)
+    | every((S.RINGING, S.EARLY, S.ACCEPTED, S.ESTABLISHED, S.HANGING_UP), T.PRACKED)
     | every(_NOT_ANSWERED_YET, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.ENDED, T.AGREE, T.FOLLOW)
     | every((S.RINGING,), T.MEDIA_READY, T.AGREED)
     | every((S.EARLY,), T.EARLY_MEDIA, T.AGREED)

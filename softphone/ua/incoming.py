@@ -18,18 +18,17 @@ from softphone.ua.account import Account
 from softphone.ua.actions import FlowId, SendBytes
 from softphone.ua.call import Call
 from softphone.ua.call_table import CallState, CallTrigger
-from softphone.ua.events import CallRefused, IncomingCall, Party
+from softphone.ua.events import CallRefused, IncomingCall
 from softphone.ua.host import token
+from softphone.ua.identity import caller_identity, party_of
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
 from softphone.ua.responses import ACCEPT, ALLOW, response_to, warning_399
 from softphone.ua.rules import Rules
+from softphone.ua.session_timer import interval_refusal
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
-
-MAX_PARTY_URI = 1024  # characters kept of a caller's address; longer ones are nobody's
-MAX_DISPLAY_NAME = 256  # characters kept of what a caller calls itself; fifty ended calls are kept with theirs
 
 
 class IncomingRequests:
@@ -39,14 +38,20 @@ class IncomingRequests:
         self._within: dict[str, Callable[[Call, str, Request, float], None]] = {
             "INVITE": self._invite_within,
             "BYE": self._bye,
-            "OPTIONS": lambda _call, key, request, now: self._agent.respond(key, self._options(request), now),
+            "PRACK": lambda call, key, request, now: call.receive_prack(key, request, now),
+            "UPDATE": lambda call, key, request, now: call.receive_update(key, request, now),
+            "OPTIONS": lambda call, key, request, now: self._agent.respond(
+                key, self._options(call.account, request), now
+            ),
             "REFER": agent.transfers.refer,
             "NOTIFY": agent.transfers.notify,
             "INFO": agent.digits.info,
         }
         self._outside: dict[str, Callable[[Account, str, Request, float], None]] = {
             "INVITE": self._invite,
-            "OPTIONS": lambda _account, key, request, now: self._agent.respond(key, self._options(request), now),
+            "OPTIONS": lambda account, key, request, now: self._agent.respond(
+                key, self._options(account, request), now
+            ),
             "REFER": agent.transfers.refer_outside,
             "NOTIFY": agent.subscriptions.notify,
             "MESSAGE": agent.instant_messages.message,
@@ -100,11 +105,8 @@ class IncomingRequests:
         if local_tag is None:
             return None
         for call in self._agent.calls.values():
-            dialog = call.dialog
-            if dialog is None or call.account.id != account.id:
-                continue
-            known = dialog.id
-            if (known.call_id, known.local_tag, known.remote_tag) == (wanted, local_tag, remote_tag or ""):
+            known = call.account.id == account.id and call.sip_call_id == wanted
+            if known and call.dialog_of(request.method, local_tag, remote_tag or "") is not None:
                 return call
         return None
 
@@ -114,8 +116,9 @@ class IncomingRequests:
             if refusal is not None:
                 self._agent.respond(key, refusal, now)
                 return
-        assert call.dialog is not None
-        call.dialog.receive(request)
+        dialog = call.dialog_of(request.method, to_addr(request).tag or "", from_addr(request).tag or "")
+        assert dialog is not None
+        dialog.receive(request)
         handler = self._within.get(request.method)
         if handler is None:
             self._agent.respond(key, response_to(request, 481), now)
@@ -124,6 +127,7 @@ class IncomingRequests:
 
     def _bye(self, call: Call, key: str, request: Request, now: float) -> None:
         self._agent.respond(key, response_to(request, 200), now)
+        self._agent.transfers.peer_hangs_up(call, now)
         call.trigger(CallTrigger.BYE, now)
 
     def _invite_within(self, call: Call, key: str, request: Request, now: float) -> None:
@@ -151,9 +155,9 @@ class IncomingRequests:
         else:
             handler(account, key, request, now)
 
-    def _options(self, request: Request) -> Response:
+    def _options(self, account: Account, request: Request) -> Response:
         """RFC 3261 §11.2: what an INVITE would get, and what we can do."""
-        busy = to_addr(request).tag is None and self._rules.busy(self._agent.running_calls)
+        busy = to_addr(request).tag is None and self._rules.busy(account, self._agent.running_calls)
         return response_to(
             request,
             486 if busy else 200,
@@ -163,16 +167,25 @@ class IncomingRequests:
 
     def _invite(self, account: Account, key: str, request: Request, now: float) -> None:
         tag = token(self._agent.token_bytes)
-        if self._agent.shutting_down or self._rules.busy(self._agent.running_calls):
-            status = 480 if self._agent.shutting_down else 486
-            self._agent.respond(key, response_to(request, status, to_tag=tag), now)
+        if self._agent.shutting_down:
+            self._agent.respond(key, response_to(request, 480, to_tag=tag), now)
             return
-        caller = from_addr(request)
-        remote = Party(str(caller.uri)[:MAX_PARTY_URI], caller.display_name[:MAX_DISPLAY_NAME])
+        if "Replaces" in request.headers:  # nobody is rung, so no rule for ringing applies
+            self._agent.transfers.replacements.invite(account, key, request, now)
+            return
+        remote, identity = party_of(from_addr(request)), caller_identity(request)
         call_id_ = token(self._agent.token_bytes)
+        turned = self._agent.screening.turned(account, request, identity)
+        if turned is not None:
+            self._agent.respond(key, response_to(request, turned.status, to_tag=tag, headers=turned.headers), now)
+            self._agent.emit(turned.event(call_id_, account, remote))
+            return
         policy = self._rules.media_policy(account, request.uri)
-        session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes)
+        session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes, rtcp_mux=account.rtcp_mux)
         server = InviteServer(self._agent, account, key, request, tag)
+        if interval_headers := interval_refusal(request):
+            server.respond(422, now, headers=interval_headers)
+            return
         verdict = self._verdict(session, server.offer)
         if isinstance(verdict, Rejection):
             server.respond(verdict.status, now, headers=(warning_399(verdict.warning),))
@@ -181,6 +194,8 @@ class IncomingRequests:
         call = Call.incoming(self._agent, account, call_id_, remote, session, server, now)
         assert call.callee is not None
         call.callee.consent = verdict if isinstance(verdict, ConsentNeeded) else None
+        screening = self._agent.screening
+        waiting, answer_after = screening.waits(account), screening.answers_itself_after(account, request, verdict)
         self._agent.calls[call.id] = call
         self._agent.emit(
             IncomingCall(
@@ -190,8 +205,12 @@ class IncomingRequests:
                 called=str(request.uri),
                 unencrypted=_unencrypted_reason(verdict),
                 needs_consent=call.consent is not None,
+                identity=identity,
+                waiting=waiting,
+                auto_answered=answer_after is not None,
             )
         )
+        screening.rings(call, answer_after, waiting, now)
 
     def _verdict(self, session: OfferAnswerSession, offer: bytes) -> NegotiatedMedia | ConsentNeeded | Rejection | None:
         """What the offer comes to; None for an INVITE without one (we offer in the 2xx)."""

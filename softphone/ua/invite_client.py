@@ -1,12 +1,13 @@
 """INVITE sent: credentials, provisional responses, forks, the 2xx that wins (RFC 3261 §13.2, §13.3; RFC 3960 §3).
 
 Owns: the INVITE's client transaction, the early dialogs by to-tag, and the ACK of each 2xx. Tells the call which
-trigger happened; the call decides. Used for the first INVITE only: re-INVITEs are `session_change.py`.
+trigger happened; the call decides. Used for the first INVITE only: re-INVITEs are `session_change.py`. The order of
+reliable responses is `reliable_receipt.py`'s, the targets of 3xx are `redirections.py`'s.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError, SoftphoneError, TransportFailed
@@ -14,7 +15,7 @@ from softphone.policy.media import MediaEncryption, MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
-from softphone.sip.header_values import Star, cseq, parse_contacts, to_addr
+from softphone.sip.header_values import cseq, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import Account
@@ -23,7 +24,11 @@ from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
-from softphone.ua.responses import ALLOW, SUPPORTED_EXTENSIONS, new_request, reason_value, sdp_of, with_next_cseq
+from softphone.ua.redirections import Redirections
+from softphone.ua.reliable_receipt import ReliableReceipt, is_reliable
+from softphone.ua.responses import ALLOW, new_request, reason_value, sdp_of, supported_headers, with_next_cseq
+from softphone.ua.session_change import ChangeOwner, SessionChange
+from softphone.ua.session_timer import SessionTimer
 
 MAX_CHALLENGES = 6  # answers to challenges of one INVITE: proxies, the other side, stale nonces
 MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
@@ -35,7 +40,10 @@ class Fork:
 
     dialog: Dialog
     session: OfferAnswerSession
+    change: SessionChange
+    receipt: ReliableReceipt
     answer: NegotiatedMedia | ConsentNeeded | Rejection | None = None  # of its 183 or 2xx
+    settled: bool = False  # that answer came reliably: no later one counts (RFC 3261 §13.2.1)
     ack: Request | None = None
 
 
@@ -55,6 +63,7 @@ class InviteClient:
         host: Host,
         account: Account,
         owner: InviteOwner,
+        changes: ChangeOwner,
         session: OfferAnswerSession,
         policy: MediaPolicy,
         target: SipUri,
@@ -62,17 +71,20 @@ class InviteClient:
     ) -> None:
         self._policy = policy
         self._headers = headers
-        self._host, self._account, self._owner = host, account, owner
+        self._host, self._account, self._owner, self._changes = host, account, owner, changes
+        self._timer = SessionTimer(account.session_expires)
+        self._redirections = Redirections(target)
         self._session = session
         self.target: Uri = target
         self._to = f"<{target}>"  # stays when a redirection is followed (RFC 3261 §8.1.3.4)
-        self._local_address = ("", 0, 0)
+        self._local_address = ("", 0, 0, "")
         self._call_id = token(host.token_bytes, 12)
         self._from_tag = token(host.token_bytes)
         self._cseq = int.from_bytes(host.token_bytes(2), "big") + 1
         self._branch: str | None = None
         self._sent: Request | None = None  # with credentials
         self._challenges = 0
+        self._last_offer = b""
         self._forks: dict[str, Fork] = {}
         self.winner: Fork | None = None
         self.failure: Failure | None = None  # why, with REFUSED, REJECTED and FAILED
@@ -85,7 +97,7 @@ class InviteClient:
         return self._call_id
 
     def media_opened(self, opened: MediaOpened) -> None:
-        self._local_address = (opened.address, opened.rtp_port, opened.rtcp_port)
+        self._local_address = (opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint)
         self._session.set_local_address(*self._local_address)
 
     def send(self, now: float) -> None:
@@ -97,7 +109,7 @@ class InviteClient:
         local = SipUri("sip", account.domain, user=account.user)
         name = f'"{account.display_name.replace(chr(34), "")}" ' if account.display_name else ""
         self._cseq += 1
-        supported = (("Supported", ", ".join(sorted(SUPPORTED_EXTENSIONS))),) if SUPPORTED_EXTENSIONS else ()
+        said = (("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported_headers(account))
         request = new_request(
             "INVITE",
             self.target,
@@ -105,8 +117,8 @@ class InviteClient:
             to=self._to,
             call_id=self._call_id,
             cseq=self._cseq,
-            headers=(("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported, *self._headers),
-            body=self._session.create_offer(),
+            headers=(*said, *self._timer.request_headers(), *self._headers),
+            body=self._offer(),
         )
         self._transmit(self._host.authorize(account.id, request), now)
 
@@ -114,11 +126,19 @@ class InviteClient:
         """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
         assert self.redirect is not None
         self.target, self.redirect = self.redirect, None
-        self._session = OfferAnswerSession(self._policy, self._account.codecs, self._host.token_bytes)
+        self._session = OfferAnswerSession(
+            self._policy, self._account.codecs, self._host.token_bytes, rtcp_mux=self._account.rtcp_mux
+        )
         self._session.set_local_address(*self._local_address)
         self._forks.clear()
         self._challenges = 0
+        self._last_offer = b""
         self.send(now)
+
+    def _offer(self) -> bytes:
+        """The same one when the INVITE is sent once more."""
+        self._last_offer = self._last_offer or self._session.create_offer()
+        return self._last_offer
 
     def cancel(self, now: float) -> None:
         if self._branch is not None:
@@ -138,12 +158,14 @@ class InviteClient:
                 self._success(response, now)
             case 401 | 407:
                 self._challenged(response, now)
+            case 422 if self._timer.too_small(response):
+                self.send(now)  # RFC 4028 §7.3
             case status if status < 400:
-                self._redirected(response, now)
+                self._redirections.add(response, self.target)
+                self._refused(response, call_failure(response), now)
             case _:
-                self.status = response.status
                 failure = call_failure(response, offered_srtp_only=self._policy.encryption is MediaEncryption.MANDATORY)
-                self._fail(failure, CallTrigger.REJECTED, now)
+                self._refused(response, failure, now)
 
     def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
         if branch != self._branch:
@@ -178,23 +200,34 @@ class InviteClient:
             return
         self._transmit(answered, now)
 
-    def _redirected(self, response: Response, now: float) -> None:
-        self.status = response.status
-        self.failure = call_failure(response)
-        try:
-            contacts = parse_contacts(response.headers)
-        except RemoteProtocolError:
-            contacts = ()
-        usable = (
-            [] if isinstance(contacts, Star) else [c.uri for c in contacts if _is_secure_target(c.uri, self.target)]
-        )
-        if not usable:
-            self._owner.invite_trigger(CallTrigger.REJECTED, now)
-            return
-        first = usable[0]
-        assert isinstance(first, SipUri)
-        self.redirect = replace(first, headers=())  # a server that redirects does not write our headers (§19.1.5)
-        self._owner.invite_trigger(CallTrigger.REDIRECT, now)
+    def _refused(self, response: Response, failure: Failure, now: float) -> None:
+        """3xx, or a refusal by one of several targets: the next one is offered to the person; 6xx speaks for all."""
+        self.status, self.failure = response.status, failure
+        self.redirect = self._redirections.next() if response.status < 600 else None
+        self._owner.invite_trigger(CallTrigger.REJECTED if self.redirect is None else CallTrigger.REDIRECT, now)
+
+    # Dialogs
+
+    def early_dialog(self, local_tag: str, remote_tag: str) -> SessionChange | None:
+        """That of a fork without final response, while no other one has won."""
+        fork = self._forks.get(remote_tag) if self.winner is None else None
+        return fork.change if fork is not None and fork.dialog.id.local_tag == local_tag else None
+
+    def next_timer(self) -> float | None:
+        times = (fork.change.next_timer() for fork in self._early_forks())
+        return min((t for t in times if t is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        for fork in self._early_forks():
+            fork.change.handle_timer(now)
+
+    @property
+    def dialogs(self) -> tuple[Dialog, ...]:
+        """All that the INVITE has made so far, early or confirmed."""
+        return tuple(fork.dialog for fork in self._forks.values())
+
+    def _early_forks(self) -> list[Fork]:
+        return list(self._forks.values()) if self.winner is None else []
 
     def _fork(self, response: Response) -> Fork | None:
         """The early dialog of a provisional response; None if it makes none, or one too many."""
@@ -225,17 +258,37 @@ class InviteClient:
         assert self._sent is not None
         dialog = Dialog.from_response(self._sent, response)
         # The first dialog has the session of the offer itself; only further ones share its send key.
-        return Fork(dialog, self._session.forked() if self._forks else self._session)
+        return self._fork_of(dialog, self._session.forked() if self._forks else self._session)
+
+    def _fork_of(self, dialog: Dialog, session: OfferAnswerSession) -> Fork:
+        timer = self._timer.of_another_dialog()
+        change = SessionChange(self._host, self._account, self._changes, dialog, session, timer, we_called=True)
+        return Fork(dialog, session, change, ReliableReceipt(self._host, self._account, dialog))
 
     def _provisional(self, response: Response, now: float) -> None:
         self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
-        fork = self._fork(response)
+        try:
+            reliable = is_reliable(response)
+            fork = self._fork(response)
+        except RemoteProtocolError:
+            return  # it cannot be acknowledged, nor can it be told from one that needs no PRACK
+        if reliable:
+            if fork is None or not fork.receipt.takes(response):
+                return
+            fork.receipt.acknowledge(response, now)
+        if fork is not None:
+            fork.change.learn(response)
+            self._early_answer(fork, response, reliable, now)
         if response.status == 180:
             self._owner.ringing(now)
+
+    def _early_answer(self, fork: Fork, response: Response, reliable: bool, now: float) -> None:
         answer = sdp_of(response)
-        if fork is None or fork.answer is not None or not answer:
+        if not answer or fork.settled or (fork.answer is not None and not reliable):
             return
         fork.answer = fork.session.receive_answer(answer)
+        fork.settled = reliable
+        fork.change.complete = reliable and isinstance(fork.answer, NegotiatedMedia)
         # No early media in clear under "ask", none at all that we would refuse: the 2xx decides.
         if isinstance(fork.answer, NegotiatedMedia):
             self._owner.early_media(fork, fork.answer, now)
@@ -253,19 +306,21 @@ class InviteClient:
             assert fork.ack is not None
             self._host.send_ack(self._account.id, fork.ack)
             return
+        fork.change.learn(response)
         self._acknowledge(fork, response)
         if self.winner is not None:
             self._hang_up_fork(fork, now, reason_value(200, "Call answered elsewhere"))
             return
         self.winner = fork
         self.status = response.status
+        fork.change.timer.answered(response, now)
         self._owner.invite_trigger(self._judge(fork, response), now)
 
     def _end_unreadable(self, response: Response, error: RemoteProtocolError, now: float) -> None:
         """A 2xx whose Contact or Record-Route cannot be read: it is acknowledged and ended over the flow, as it can."""
         assert self._sent is not None
         readable = response.with_headers(response.headers.without("Contact").without("Record-Route"))
-        fork = Fork(Dialog.from_response(self._sent, readable), self._session)
+        fork = self._fork_of(Dialog.from_response(self._sent, readable), self._session)
         self._acknowledge(fork, readable)
         self._hang_up_fork(fork, now, reason_value(400, error.reason))
         if self.winner is None:
@@ -286,7 +341,7 @@ class InviteClient:
     def _judge(self, fork: Fork, response: Response) -> CallTrigger:
         """What the answer comes to: that of the 2xx, else that of this fork's 183 (RFC 3261 §13.2.1)."""
         answer = sdp_of(response)
-        if answer:
+        if answer and not fork.settled:
             fork.answer = fork.session.receive_answer(answer)
         match fork.answer:
             case NegotiatedMedia():
@@ -317,12 +372,3 @@ class _Unheard:
 
     def all_ended(self, now: float) -> None:
         """Its BYE is answered, or given up."""
-
-
-def _is_secure_target(uri: Uri, former: Uri) -> bool:
-    """Never to another transport, and never from `sips:` to `sip:` (security.md "flow")."""
-    if not isinstance(uri, SipUri):
-        return False
-    if (uri.parameter("transport") or "tls").lower() != "tls":
-        return False
-    return not (isinstance(former, SipUri) and former.scheme == "sips" and uri.scheme != "sips")

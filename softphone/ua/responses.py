@@ -7,6 +7,7 @@ from softphone.sip.header_values import parse_content_type, parse_delta_seconds,
 from softphone.sip.message import Headers, Message, Request
 from softphone.sip.responses import response_to
 from softphone.sip.uri import Uri
+from softphone.ua.account import Account
 from softphone.ua.host import USER_AGENT
 
 __all__ = [
@@ -18,13 +19,20 @@ __all__ = [
     "reason_value",
     "response_to",
     "sdp_of",
+    "supported_headers",
     "warning_399",
     "with_next_cseq",
 ]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY"
 ACCEPT = "application/sdp"
-SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
+SUPPORTED_EXTENSIONS: frozenset[str] = frozenset({"100rel", "gruu", "outbound", "replaces", "timer"})
+
+
+def supported_headers(account: Account) -> tuple[tuple[str, str], ...]:
+    """What requests and 2xx responses of this account say of us (RFC 3261 §20.37)."""
+    off = frozenset() if account.reliable_provisionals else frozenset({"100rel"})
+    return (("Supported", ", ".join(sorted(SUPPORTED_EXTENSIONS - off))),)
 
 
 def sdp_of(message: Message) -> bytes:

@@ -1,104 +1,71 @@
-"""Re-INVITE both ways: hold, resume, the peer's changes, glare (RFC 3261 §14, RFC 3264 §8.4, RFC 6337).
+"""Changes of a running session both ways: hold, resume, new keys, a new address, refreshes, glare.
 
-Owns: the table of one dialog's session modification. The rule that encryption never ends is `sdp/offer_answer.py`'s;
-here it becomes 488 with a Warning and a notice, or the end of the call.
+Owns: what is wanted and not yet agreed, and `change_table.py` put to work (RFC 3261 §14, RFC 3311, RFC 4028 §7, §9,
+RFC 6337). Our requests are `change_client.py`'s, the judgement of their offers `offer_within.py`'s, the time of a
+refresh `session_timer.py`'s. In an early dialog only UPDATE may change a session, and only once its first offer has
+been answered reliably (RFC 3311 §5.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import Protocol
 
-from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError, SoftphoneError, TransportFailed
-from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, NegotiatedMedia, Rejection
+from softphone.errors import Failure, FailureKind, RemoteProtocolError
+from softphone.sdp.negotiated import Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
-from softphone.sip.header_values import cseq
-from softphone.sip.message import Request, Response
-from softphone.sip.state_table import StateTable, every
+from softphone.sip.extension_headers import allowed_methods
+from softphone.sip.header_values import cseq, parse_retry_after
+from softphone.sip.message import Message, Request, Response
 from softphone.ua.account import Account
 from softphone.ua.backoff import random_fraction
-from softphone.ua.host import Host, contact_value, credentials_of
+from softphone.ua.change_client import ChangeClient
+from softphone.ua.change_table import CHANGE_TABLE, ChangeState, ChangeStep, ChangeTrigger
+from softphone.ua.host import Host, contact_value
 from softphone.ua.invite_server import InviteServer
-from softphone.ua.outcomes import call_failure, flow_lost, no_answer, refused_answer
-from softphone.ua.responses import ALLOW, response_to, sdp_of, warning_399, with_next_cseq
+from softphone.ua.offer_within import OfferRefused, answer_offer, crossing, later
+from softphone.ua.outcomes import no_answer, refused_answer
+from softphone.ua.responses import ALLOW, response_to, sdp_of, supported_headers
+from softphone.ua.session_timer import SessionTimer, TimerStep, interval_refusal
 
-MAX_CHALLENGES = 6
 OFFER_WITHIN = 60.0  # s until a re-INVITE without final response is cancelled: nobody rings at a change
+MAX_TRIES = 10  # of one change that meets 491 or 500 each time
+MAX_RETRY_AFTER = 10  # s of a 500 that is waited for (RFC 3261 §14.2 asks for no more)
 
 
-class ChangeState(Enum):
-    STABLE = auto()
-    OFFERED = auto()  # our re-INVITE is on its way
-    GLARE = auto()  # 491; waiting before the next try (§14.1)
-    ANSWERED = auto()  # their re-INVITE has our 2xx, its ACK is to come
-    CLOSED = auto()  # the call is over
+@dataclass(slots=True)
+class Wishes:
+    """What the next request is to bring, besides the direction."""
 
+    keys: bool = False  # new ones of ours (RFC 4568 §7.1.4)
+    offer: bool = False  # our description as it is now: the local address has changed
+    refresh: bool = False  # the session timer's: any request does (RFC 4028 §7.4)
 
-class ChangeTrigger(Enum):
-    WANTED = auto()
-    AGREED = auto()
-    REFUSED = auto()  # non-2xx: the old session goes on
-    PENDING = auto()  # 491
-    LOST = auto()  # the dialog is gone, or the answer cannot be taken
-    TIMER = auto()
-    OFFER_TAKEN = auto()
-    ACK = auto()
-    CALL_OVER = auto()
+    @property
+    def any(self) -> bool:
+        return self.keys or self.offer or self.refresh
 
-
-class ChangeStep(Enum):
-    OFFER = auto()
-    APPLY = auto()
-    REVERT = auto()
-    WAIT = auto()
-    END_CALL = auto()
-    CATCH_UP = auto()  # something was wanted meanwhile
-    CANCEL = auto()
-    FORGET = auto()
-
-
-S, T, A = ChangeState, ChangeTrigger, ChangeStep
-CHANGE_TABLE: StateTable[ChangeState, ChangeTrigger, ChangeStep] = StateTable(
-    name="session change",
-    source="RFC 3261 §14, RFC 3264 §8",
-    initial=S.STABLE,
-    states=tuple(S),
-    inputs=tuple(T),
-    rows={
-        (S.STABLE, T.WANTED): (S.OFFERED, (A.OFFER,)),
-        (S.STABLE, T.OFFER_TAKEN): (S.ANSWERED, ()),
-        (S.OFFERED, T.AGREED): (S.STABLE, (A.APPLY, A.CATCH_UP)),
-        (S.OFFERED, T.REFUSED): (S.STABLE, (A.REVERT,)),
-        (S.OFFERED, T.PENDING): (S.GLARE, (A.WAIT,)),
-        (S.OFFERED, T.LOST): (S.STABLE, (A.END_CALL,)),
-        (S.OFFERED, T.TIMER): (S.OFFERED, (A.CANCEL,)),
-        (S.GLARE, T.TIMER): (S.STABLE, (A.CATCH_UP,)),
-        (S.GLARE, T.OFFER_TAKEN): (S.ANSWERED, ()),
-        (S.ANSWERED, T.ACK): (S.STABLE, (A.CATCH_UP,)),
-        (S.ANSWERED, T.LOST): (S.STABLE, (A.END_CALL,)),
-        **{(s, T.CALL_OVER): (S.CLOSED, (A.FORGET,)) for s in S if s is not S.CLOSED},
-    },
-    ignored=every((S.STABLE,), T.AGREED, T.REFUSED, T.PENDING, T.LOST, T.TIMER, T.ACK)
-    | every((S.OFFERED,), T.WANTED, T.ACK, T.OFFER_TAKEN)
-    | every((S.GLARE,), T.WANTED, T.AGREED, T.REFUSED, T.PENDING, T.LOST, T.ACK)
-    | every((S.ANSWERED,), T.WANTED, T.AGREED, T.REFUSED, T.PENDING, T.TIMER, T.OFFER_TAKEN)
-    | every((S.CLOSED,), *ChangeTrigger),
-)
+    def add(self, other: Wishes) -> None:
+        self.keys |= other.keys
+        self.offer |= other.offer
+        self.refresh |= other.refresh
 
 
 class ChangeOwner(Protocol):
     """The call, as the session's modification sees it."""
 
-    def media_changed(self, media: NegotiatedMedia, now: float) -> None: ...
+    def media_changed(self, change: SessionChange, media: NegotiatedMedia, now: float) -> None: ...
 
-    def change_refused(self, failure: Failure, now: float) -> None: ...
+    def change_refused(self, change: SessionChange, failure: Failure, now: float) -> None: ...
 
-    def session_lost(self, failure: Failure, now: float) -> None: ...
+    def session_lost(self, change: SessionChange, failure: Failure, now: float) -> None: ...
 
 
 class SessionChange:
+    """Implements ChangeRequester for its client."""
+
     def __init__(
         self,
         host: Host,
@@ -106,21 +73,28 @@ class SessionChange:
         owner: ChangeOwner,
         dialog: Dialog,
         session: OfferAnswerSession,
+        timer: SessionTimer,
         we_called: bool,
     ) -> None:
         self._host, self._account, self._owner = host, account, owner
-        self._dialog, self._session = dialog, session
+        self.dialog, self._session = dialog, session
         self._we_called = we_called
+        self.timer = timer
         self.state = ChangeState.STABLE
+        self.confirmed = False  # else the dialog is early
+        self.complete = False  # the first offer has its answer, reliably
+        self.peer_allows: frozenset[str] = frozenset()  # by its last Allow
         self.wanted = Direction.SENDRECV  # what we want; SENDONLY is hold
         self._offered = Direction.SENDRECV  # what our last offer or answer asked for
         self._agreed = Direction.SENDRECV  # what we had asked for in the exchange that is in force
-        self._renewed = False  # the next offer brings new keys
+        self._wishes = Wishes()
+        self._carried = Wishes()  # what the request under way brings
+        self._method = "INVITE"  # of the request under way
+        self._with_offer = False  # it has one
+        self._tries = 0
+        self._retry_after: float | None = None
         self._failure: Failure | None = None
-        self._sent: Request | None = None  # with credentials
-        self._branch: str | None = None
-        self._challenges = 0
-        self._acks: dict[int, Request] = {}  # by CSeq, for retransmitted 2xx
+        self._client = ChangeClient(host, account, dialog, self)
         self._server: InviteServer | None = None
         self._deadline: float | None = None  # of GLARE and OFFERED
         self._steps: dict[ChangeStep, Callable[[float], None]] = {
@@ -129,35 +103,61 @@ class SessionChange:
             ChangeStep.REVERT: self._revert,
             ChangeStep.WAIT: self._wait,
             ChangeStep.END_CALL: self._end_call,
-            ChangeStep.CATCH_UP: self._catch_up,
-            ChangeStep.CANCEL: self._cancel,
+            ChangeStep.CATCH_UP: self.catch_up,
+            ChangeStep.CANCEL: self._client.cancel,
             ChangeStep.FORGET: self._forget,
         }
 
+    # What is wanted
+
     def want(self, direction: Direction, now: float) -> None:
         self.wanted = direction
-        if direction is not self._offered:
-            self._trigger(ChangeTrigger.WANTED, now)
+        self.catch_up(now)
 
     def renew_keys(self, now: float) -> None:
         """An offer with new keys for what runs already (RFC 4568 §7.1.4)."""
-        self._renewed = True
-        self._trigger(ChangeTrigger.WANTED, now)
+        self._wishes.keys = True
+        self.catch_up(now)
+
+    def refresh(self, now: float) -> None:
+        """A re-INVITE with our present Contact and local address, the direction unchanged (RFC 3261 §14, §12.2.1)."""
+        self._wishes.offer = True
+        self.catch_up(now)
+
+    def catch_up(self, now: float) -> None:
+        """Asks for what is wanted and not agreed, if it may be asked for now; else it stays wanted."""
+        if (self.wanted is not self._offered or self._wishes.any) and self._may_ask:
+            self._trigger(ChangeTrigger.WANTED, now)
+
+    def confirm(self, now: float) -> None:
+        """The dialog is early no more (RFC 3261 §13.2.2.4, §13.3.1.4)."""
+        self.confirmed = self.complete = True
+        self.catch_up(now)
 
     def close(self, now: float) -> None:
         """The call is over: a late 2xx is still acknowledged, and that is all."""
         self._trigger(ChangeTrigger.CALL_OVER, now)
+
+    def learn(self, message: Message) -> None:
+        """What the peer's Allow says it takes."""
+        allowed = allowed_methods(message)
+        if allowed is not None:
+            self.peer_allows = allowed
+
+    @property
+    def _may_ask(self) -> bool:
+        return self.confirmed or (self.complete and "UPDATE" in self.peer_allows)
 
     def _trigger(self, trigger: ChangeTrigger, now: float) -> None:
         self.state, steps = CHANGE_TABLE.step(self.state, trigger)
         for step in steps:
             self._steps[step](now)
 
-    # Timers
+    # Time
 
     def next_timer(self) -> float | None:
         server = self._server.next_timer() if self._server is not None else None
-        return min((t for t in (self._deadline, server) if t is not None), default=None)
+        return min((t for t in (self._deadline, server, self.timer.next_timer()) if t is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         if self._deadline is not None and now >= self._deadline:
@@ -167,155 +167,160 @@ class SessionChange:
             self._server = None
             self._failure = no_answer("the change of the call (no ACK)")
             self._trigger(ChangeTrigger.LOST, now)
+        match self.timer.handle_timer(now):
+            case TimerStep.REFRESH:
+                self._wishes.refresh = True
+                self.catch_up(now)
+            case TimerStep.GIVE_UP:
+                self._owner.session_lost(self, _session_expired(self.timer.interval), now)
+            case _:
+                pass
 
-    # Our re-INVITE
+    # Our request
 
     def _offer(self, now: float) -> None:
-        flow = self._host.flow(self._account.id)
-        if flow is None:
-            self._failure = flow_lost("so the call could not be changed")
-            self._trigger(ChangeTrigger.REFUSED, now)
-            return
+        only_refresh = self.wanted is self._offered and not (self._wishes.keys or self._wishes.offer)
+        by_update = not self.confirmed or (only_refresh and "UPDATE" in self.peer_allows)
+        self._method = "UPDATE" if by_update else "INVITE"
+        self._with_offer = not (by_update and only_refresh)
+        self._carried, self._wishes = self._wishes, Wishes()
         self._offered = self.wanted
-        self._challenges = 0
-        self._deadline = now + OFFER_WITHIN
-        request = self._dialog.request(
-            "INVITE",
-            contact=contact_value(self._account, flow),
-            headers=(("Allow", ALLOW), ("Content-Type", "application/sdp")),
-            body=self._session.create_offer(self.wanted, new_keys=self._renewed),
-        )
-        self._renewed = False
-        self._send(self._host.authorize(self._account.id, request), now)
+        body = self._session.create_offer(self.wanted, new_keys=self._carried.keys) if self._with_offer else b""
+        self._deadline = now + OFFER_WITHIN if self._method == "INVITE" else None
+        self._client.send(self._method, self.timer.request_headers() if self.confirmed else (), body, now)
 
-    def _send(self, request: Request, now: float) -> None:
-        self._sent = request
-        self._branch = self._host.send_request(self._account.id, request, self, now)
-        if self._branch is None:
-            self._failure = flow_lost("so the call could not be changed")
-            self._trigger(ChangeTrigger.REFUSED, now)
-
-    def response(self, branch: str, response: Response, now: float) -> None:
-        if 200 <= response.status < 300:
-            self._success(branch, response, now)
-        elif branch == self._branch and response.status >= 300 and self.state is ChangeState.OFFERED:
-            match response.status:
-                case 401 | 407:
-                    self._challenged(response, now)
-                case 491:
-                    self._session.cancel_offer()
-                    self._trigger(ChangeTrigger.PENDING, now)
-                case 408 | 481:
-                    self._session.cancel_offer()
-                    self._failure = call_failure(response)
-                    self._trigger(ChangeTrigger.LOST, now)
-                case _:
-                    self._failure = call_failure(response)
-                    self._trigger(ChangeTrigger.REFUSED, now)
-
-    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
-        if branch != self._branch or self.state is not ChangeState.OFFERED:
+    def change_accepted(self, response: Response, failure: Failure | None, now: float) -> None:
+        if self.state is not ChangeState.OFFERED:
             return
-        if isinstance(error, TransportFailed):
-            self._failure = flow_lost("so the call could not be changed")
-            self._trigger(ChangeTrigger.REFUSED, now)
-        else:
-            self._session.cancel_offer()
-            self._failure = no_answer("the change of the call")
-            self._trigger(ChangeTrigger.LOST, now)
-
-    def _success(self, branch: str, response: Response, now: float) -> None:
-        number = cseq(response).number
-        if number in self._acks:
-            self._host.send_ack(self._account.id, self._acks[number])
-            return
-        failure = self._refresh_target(response)
-        ack = self._dialog.ack(number, headers=credentials_of(self._sent))
-        self._acks = {number: ack}  # only the latest can be asked for again
-        self._host.send_ack(self._account.id, ack)
-        if branch != self._branch or self.state is not ChangeState.OFFERED:
-            return
-        answer = sdp_of(response)
-        result = self._session.receive_answer(answer) if answer else None
-        if failure is None and isinstance(result, NegotiatedMedia):
+        self.learn(response)
+        if self.confirmed:
+            self.timer.answered(response, now)
+        if self._with_offer:
+            answer = sdp_of(response)
+            result = self._session.receive_answer(answer) if answer else None
+            if not isinstance(result, NegotiatedMedia):
+                failure = failure or refused_answer(result)
+        if failure is None:
             self._trigger(ChangeTrigger.AGREED, now)
             return
-        self._failure = failure or refused_answer(result if not isinstance(result, NegotiatedMedia) else None)
+        self._failure = failure
         self._trigger(ChangeTrigger.LOST, now)
 
-    def _refresh_target(self, response: Response) -> Failure | None:
-        try:
-            self._dialog.refresh_target(response)
-        except RemoteProtocolError as error:
-            return Failure(
-                FailureKind.PROTOCOL,
-                f"The other side's answer to a change of the call cannot be read: {error.reason}.",
-                "Report it with a trace to whoever runs the server.",
-            )
-        return None
-
-    def _challenged(self, response: Response, now: float) -> None:
-        assert self._sent is not None
-        self._challenges += 1
-        try:
-            if self._challenges > MAX_CHALLENGES:
-                raise OperationFailed(call_failure(response))
-            again = with_next_cseq(self._sent, self._dialog.next_cseq())
-            answered = self._host.answer_challenge(self._account.id, again, response)
-        except OperationFailed as error:
-            self._failure = error.failure
-            self._trigger(ChangeTrigger.REFUSED, now)
+    def change_rejected(self, response: Response, failure: Failure, now: float) -> None:
+        if self.state is not ChangeState.OFFERED:
             return
-        self._send(answered, now)
+        self._session_as_it_was()
+        self._failure = failure
+        self._trigger(self._meaning(response), now)
 
-    # Their re-INVITE
+    def change_unsent(self, failure: Failure, now: float) -> None:
+        """What nobody asked for in person stays wanted: it goes over the next flow."""
+        kept = Wishes(offer=self._carried.offer, refresh=self._carried.refresh)
+        self._session_as_it_was()
+        self._failure = failure
+        self._trigger(ChangeTrigger.REFUSED, now)
+        self._wishes.add(kept)
+
+    def change_unanswered(self, failure: Failure, now: float) -> None:
+        self._session_as_it_was()
+        self._failure = failure
+        self._trigger(ChangeTrigger.LOST, now)
+
+    def _session_as_it_was(self) -> None:
+        if self._with_offer:
+            self._session.cancel_offer()
+
+    def _meaning(self, response: Response) -> ChangeTrigger:
+        """What a refusal leads to; a change that is to be tried again is wanted as before."""
+        self._retry_after = _seconds(response) if response.status == 500 else None
+        again = self._tries < MAX_TRIES
+        match response.status:
+            case 408 | 481:
+                return ChangeTrigger.LOST
+            case 422 if self.timer.too_small(response):
+                trigger = ChangeTrigger.AGAIN
+            case 405 | 501 if self._method == "UPDATE":
+                self.peer_allows -= {"UPDATE"}
+                if not self.confirmed:
+                    return ChangeTrigger.REFUSED
+                trigger = ChangeTrigger.AGAIN
+            case 491 if again:
+                trigger = ChangeTrigger.PENDING
+            case 500 if again and self._retry_after is not None:
+                trigger = ChangeTrigger.PENDING
+            case _:
+                return ChangeTrigger.REFUSED
+        self._tries += 1
+        self._wishes.add(self._carried)
+        self._offered = self._agreed
+        return trigger
+
+    # Their requests
 
     def receive_invite(self, key: str, request: Request, now: float) -> None:
-        """RFC 3261 §14.2; the dialog has checked the CSeq."""
+        """RFC 3261 §14.2; the dialog has checked the CSeq. A refused one moves no target (RFC 6141 §3)."""
         if self.state is ChangeState.OFFERED:
             self._host.respond(key, response_to(request, 491), now)
             return
         if self.state is ChangeState.ANSWERED:
-            delay = str(int(random_fraction(self._host.token_bytes) * 10))
-            self._host.respond(key, response_to(request, 500, headers=(("Retry-After", delay),)), now)
+            self._refuse(key, request, later(self._host.token_bytes), now)
             return
+        refusal = self._refused_interval(request)
         server = InviteServer(self._host, self._account, key, request, "")
-        body = self._answer_body(server, now)
-        if body is None:
+        if refusal is None and server.offer:
+            refusal = crossing(self._session, self._host.token_bytes)
+        if refusal is not None:
+            self._refuse(key, request, refusal, now)
             return
-        self._dialog.refresh_target(request)
+        if server.offer:
+            body = answer_offer(self._session, server.offer, self.wanted)
+            if isinstance(body, OfferRefused):
+                self._refuse(key, request, body, now)
+                return
+        else:
+            body = self._session.create_offer(self.wanted)
+        self.dialog.refresh_target(request)
+        self.learn(request)
         self._deadline = None
         self._offered = self._agreed = self.wanted
         self._server = server
         self._trigger(ChangeTrigger.OFFER_TAKEN, now)
-        server.respond(200, now, body=body)
+        server.respond(200, now, body=body, headers=self.timer.answer_headers(request, now))
         if server.offer and self._session.negotiated is not None:
-            self._owner.media_changed(self._session.negotiated, now)
+            self._owner.media_changed(self, self._session.negotiated, now)
 
-    def _answer_body(self, server: InviteServer, now: float) -> bytes | None:
-        """The SDP for our 2xx, or None when the offer was refused (and answered so)."""
-        if not server.offer:
-            return self._session.create_offer(self.wanted)
-        before = self._session.negotiated
-        try:
-            result = self._session.receive_offer(server.offer)
-        except RemoteProtocolError as error:
-            server.respond(error.status_hint, now, headers=(warning_399(error.reason),))
-            return None
-        if isinstance(result, ConsentNeeded) and before is not None and isinstance(before.security, ClearMedia):
-            result = self._session.agree_to_clear()  # the person has agreed for this call already
-        match result:
-            case NegotiatedMedia():
-                return self._session.create_answer(self.wanted)
-            case ConsentNeeded(reason=reason):
-                self._session.cancel_offer()
-                server.respond(488, now, headers=(warning_399(reason),))
-                refused = Failure(FailureKind.MEDIA_NOT_ENCRYPTED, reason, "The call goes on as it was.")
-                self._owner.change_refused(refused, now)
-            case Rejection(status=status, failure=failure, warning=warning):
-                server.respond(status, now, headers=(warning_399(warning),))
-                self._owner.change_refused(failure, now)
-        return None
+    def receive_update(self, key: str, request: Request, now: float) -> None:
+        """RFC 3311 §5.2: answered at once, with an offer or without."""
+        offer = sdp_of(request)
+        refusal = self._refused_interval(request)
+        if refusal is None and offer:
+            refusal = crossing(self._session, self._host.token_bytes)
+            if refusal is None and not self.complete:
+                refusal = later(self._host.token_bytes)
+        body: bytes | OfferRefused = b""
+        if refusal is None and offer:
+            body = answer_offer(self._session, offer, self.wanted)
+        if isinstance(body, OfferRefused):
+            refusal = body
+        if refusal is not None:
+            self._refuse(key, request, refusal, now)
+            return
+        assert isinstance(body, bytes)
+        self.dialog.refresh_target(request)
+        self.learn(request)
+        self._host.respond(key, self._accepted(request, body, now), now)
+        if offer and self._session.negotiated is not None:
+            if self.state is not ChangeState.OFFERED:
+                self._offered = self._agreed = self.wanted
+            self._owner.media_changed(self, self._session.negotiated, now)
+
+    def receive_offer_in_prack(self, offer: bytes, now: float) -> bytes | OfferRefused:
+        """RFC 3262 §5: the PRACK's 200 carries the answer."""
+        refusal = crossing(self._session, self._host.token_bytes)
+        answer = refusal or answer_offer(self._session, offer, self.wanted)
+        if isinstance(answer, bytes) and self._session.negotiated is not None:
+            self._owner.media_changed(self, self._session.negotiated, now)
+        return answer
 
     def receive_ack(self, request: Request, now: float) -> None:
         server = self._server
@@ -330,44 +335,76 @@ class SessionChange:
                 self._failure = refused_answer(result)
                 self._trigger(ChangeTrigger.LOST, now)
                 return
-            self._owner.media_changed(result, now)
+            self._owner.media_changed(self, result, now)
         self._trigger(ChangeTrigger.ACK, now)
+
+    def _refused_interval(self, request: Request) -> OfferRefused | None:
+        lines = interval_refusal(request)
+        return OfferRefused(422, lines) if lines else None
+
+    def _refuse(self, key: str, request: Request, refused: OfferRefused, now: float) -> None:
+        self._host.respond(key, response_to(request, refused.status, headers=refused.headers), now)
+        if refused.failure is not None:
+            self._owner.change_refused(self, refused.failure, now)
+
+    def _accepted(self, request: Request, body: bytes, now: float) -> Response:
+        flow = self._host.flow(self._account.id)
+        contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
+        timing = self.timer.answer_headers(request, now) if self.confirmed else ()
+        headers = (*contact, ("Allow", ALLOW), *supported_headers(self._account), *timing)
+        return response_to(request, 200, headers=headers, body=body)
 
     # Steps
 
     def _apply(self, now: float) -> None:
-        assert self._session.negotiated is not None
         self._deadline = None
-        self._agreed = self._offered
-        self._owner.media_changed(self._session.negotiated, now)
+        self._tries = 0
+        if self._with_offer:
+            assert self._session.negotiated is not None
+            self._agreed = self._offered
+            self._owner.media_changed(self, self._session.negotiated, now)
 
     def _revert(self, now: float) -> None:
         assert self._failure is not None
         self._deadline = None
-        self._session.cancel_offer()
+        self._tries = 0
+        asked_for = self._offered is not self._agreed or self._carried.keys or self._carried.offer
         # What is running is what we want until somebody asks again.
         self.wanted = self._offered = self._agreed
-        self._owner.change_refused(self._failure, now)
+        if asked_for:  # of a refresh nobody knows; it is tried again until the session's time is over
+            self._owner.change_refused(self, self._failure, now)
 
     def _wait(self, now: float) -> None:
-        """§14.1: the Call-ID's owner waits 2.1–4 s, the other 0–2 s."""
+        """§14.1: the Call-ID's owner waits 2.1–4 s, the other 0–2 s; or as long as Retry-After says."""
         fraction = random_fraction(self._host.token_bytes)
-        self._offered = self._agreed
-        self._deadline = now + (2.1 + 1.9 * fraction if self._we_called else 2.0 * fraction)
+        delay = 2.1 + 1.9 * fraction if self._we_called else 2.0 * fraction
+        self._deadline = now + (delay if self._retry_after is None else self._retry_after)
 
     def _end_call(self, now: float) -> None:
         assert self._failure is not None
         self._deadline = None
-        self._owner.session_lost(self._failure, now)
-
-    def _catch_up(self, now: float) -> None:
-        if self.wanted is not self._offered:
-            self._trigger(ChangeTrigger.WANTED, now)
-
-    def _cancel(self, now: float) -> None:
-        if self._branch is not None:
-            self._host.cancel(self._branch, now)
+        self._owner.session_lost(self, self._failure, now)
 
     def _forget(self, now: float) -> None:
         del now
         self._deadline = self._server = None
+        self._client.forget()
+        self.timer.stop()
+
+
+def _seconds(response: Response) -> float | None:
+    """The Retry-After of a 500 that asks to try again soon (§14.2); None for any other."""
+    try:
+        seconds = parse_retry_after(response.headers.get("Retry-After") or "").seconds
+    except RemoteProtocolError:
+        return None
+    return float(seconds) if seconds <= MAX_RETRY_AFTER else None
+
+
+def _session_expired(interval: int) -> Failure:
+    return Failure(
+        FailureKind.MEDIA_LOST,
+        f"The other side has not confirmed the call for {interval // 60} minutes, so it is taken to be gone.",
+        "Call again; if it happens in every call, ask whoever runs the server about session timers (RFC 4028).",
+        status=408,
+    )

@@ -285,10 +285,20 @@ def test_ack_and_cancel_carry_the_number_of_their_invite_and_are_not_judged() ->
     assert dialog.remote_cseq == 9
 
 
-@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"])
+@pytest.mark.parametrize("method", ["SUBSCRIBE", "NOTIFY", "REFER"])
 def test_target_refresh_requests_move_the_target(method: str) -> None:
     dialog = called()
     dialog.receive(in_dialog(method, 8, contact="<sip:alice@192.0.2.9;transport=tls>"))
+    assert str(dialog.request("BYE").uri) == "sip:alice@192.0.2.9;transport=tls"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_change_of_the_session_moves_it_once_it_is_accepted(method: str) -> None:
+    dialog = called()
+    request = in_dialog(method, 8, contact="<sip:alice@192.0.2.9;transport=tls>")
+    dialog.receive(request)
+    assert str(dialog.request("OPTIONS").uri) == "sip:alice@client.atlanta.example.com;transport=tls"
+    dialog.refresh_target(request)
     assert str(dialog.request("BYE").uri) == "sip:alice@192.0.2.9;transport=tls"
 
 
@@ -324,7 +334,7 @@ def test_in_a_dialog_made_by_a_sips_request_no_target_is_ever_sip() -> None:
     assert isinstance(caller.remote_target, SipUri)
     assert caller.remote_target.scheme == "sips"
     callee = called(uri="sips:bob@biloxi.example.com")
-    callee.receive(in_dialog("INVITE", 8, contact="<sip:alice@192.0.2.9>"))
+    callee.refresh_target(in_dialog("INVITE", 8, contact="<sip:alice@192.0.2.9>"))
     assert str(callee.request("BYE").uri) == "sips:alice@192.0.2.9"
 
 
