@@ -20,7 +20,7 @@ from softphone.engine import chain, failures
 from softphone.engine.failures import Attempt, Peer
 from softphone.engine.handshake_watch import HandshakeWatch
 from softphone.engine.identity import Mismatch, domain_in_ascii, ip_literal, match_identity
-from softphone.engine.resolver import ServiceResolver
+from softphone.engine.resolver import Endpoint, ServiceResolver
 from softphone.engine.tls_context import build_context, build_pinned_context, read_anchors, read_client_certificate
 from softphone.engine.tls_flow import (
     MAX_HANDSHAKE,
@@ -36,9 +36,10 @@ from softphone.policy.tls import TlsSettings
 from softphone.ua.actions import OpenFlow
 from softphone.ua.inputs import FlowDescription
 
-CONNECT_TIMEOUT_S = 10.0  # for all endpoints of one attempt together
-CONNECT_SHARE_S = 3.0  # for one endpoint while others wait behind it
+CONNECT_TIMEOUT_S = 10.0
 HANDSHAKE_TIMEOUT_S = 10.0  # from the TCP connection to the verified flow
+SHARE_S = 3.0  # at most, for each of these two steps with one endpoint while others wait behind it
+LEAST_SHARE_S = 0.25  # a way round the world and back
 
 _PINNABLE = frozenset({FailureKind.SELF_SIGNED, FailureKind.UNKNOWN_ISSUER, FailureKind.CHAIN_INCOMPLETE})
 
@@ -65,27 +66,27 @@ class FlowOpener:
         self._handshake_timeout_s = handshake_timeout_s
 
     async def open(self, action: OpenFlow, settings: TlsSettings, on_bytes: OnBytes, on_closed: OnClosed) -> TlsFlow:
-        """A verified flow to one of the target's endpoints, beginning with that of `action.attempt`.
+        """A verified flow to the first of the target's endpoints that gives one, those of `action.avoid` last.
 
         Both callbacks come on the event loop, and not before the coroutine that awaits this has gone on to its next
         await. In TLS 1.3 a refused client certificate is known only afterwards and comes through `on_closed`. Raises
-        OperationFailed with the most telling failure of the endpoints tried.
+        OperationFailed with the most telling failure of the endpoints tried. All of them get their turn within the
+        connection's and the handshake's time together.
         """
+        if action.redirected:
+            settings = replace(settings, expected_name=None, pins=())
         terms = _Terms(settings, settings.expected_name or action.server.host, self._wall_clock)
         context = build_context(settings)
-        endpoints = await self._resolver.resolve(action.server)
-        first = action.attempt % len(endpoints)
-        deadline = time.monotonic() + self._connect_timeout_s
+        order = avoiding(await self._resolver.resolve(action.server), action.avoid)
+        deadline = time.monotonic() + self._connect_timeout_s + self._handshake_timeout_s
         tried: list[tuple[Peer, Failure]] = []
-        order = endpoints[first:] + endpoints[:first]
         for at, endpoint in enumerate(order):
+            behind = order[at + 1 :]
+            times = self._times(deadline - time.monotonic(), len(behind))
+            untried = sum((other.address, other.port) not in action.avoid for other in behind)
             peer = Peer(endpoint.host, endpoint.port, endpoint.address)
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            share = left if at == len(order) - 1 else min(left, CONNECT_SHARE_S)
             try:
-                flow = await self._open_endpoint(peer, terms, context, share)
+                flow = await self._open_endpoint(_ClientRole(peer, terms, context, len(order), untried), times)
             except OperationFailed as refused:
                 tried.append((peer, refused.failure))
                 continue
@@ -93,38 +94,52 @@ class FlowOpener:
             return flow
         raise OperationFailed(_most_telling(tried))
 
-    async def _open_endpoint(self, peer: Peer, terms: _Terms, context: ssl.SSLContext, connect_s: float) -> TlsFlow:
-        role = _ClientRole(peer, terms, context)
+    def _times(self, left: float, behind: int) -> _Times:
+        """An endpoint with others behind it must leave them theirs; the last one may use up what its step may take."""
+        if behind == 0:
+            return _Times(self._connect_timeout_s, self._handshake_timeout_s)
+        share = min(SHARE_S, max(LEAST_SHARE_S, left / (behind + 1) / 2))
+        return _Times(min(share, self._connect_timeout_s), min(share, self._handshake_timeout_s))
+
+    async def _open_endpoint(self, role: _ClientRole, times: _Times) -> TlsFlow:
         flow = TlsFlow(role)
         try:
-            await self._establish(flow, role, connect_s)
+            await self._establish(flow, role, times)
         except OperationFailed as refused:
-            pinned = terms.pinned_context(peer, refused.failure, flow.peer_chain)
-            role = _ClientRole(peer, terms, pinned, pinned=True)
+            pinned = role.terms.pinned_context(role.peer, refused.failure, flow.peer_chain)
+            role = replace(role, context=pinned, pinned=True)
             flow = TlsFlow(role)
-            await self._establish(flow, role, connect_s)
+            await self._establish(flow, role, times)
         return flow
 
-    async def _establish(self, flow: TlsFlow, role: _ClientRole, connect_s: float) -> None:
+    async def _establish(self, flow: TlsFlow, role: _ClientRole, times: _Times) -> None:
         """Raises OperationFailed; the flow is closed then."""
         peer, loop = role.peer, asyncio.get_running_loop()
         try:
             try:
-                async with asyncio.timeout(connect_s):
+                async with asyncio.timeout(times.connect_s):
                     await loop.create_connection(lambda: flow, peer.address, peer.port)
             except TimeoutError as error:
-                raise OperationFailed(failures.connect_timed_out(peer, connect_s)) from error
+                raise OperationFailed(failures.connect_timed_out(peer, times.connect_s)) from error
             except OSError as error:
                 raise OperationFailed(failures.connection_failure(peer, error)) from error
             try:
-                async with asyncio.timeout(self._handshake_timeout_s):
+                async with asyncio.timeout(times.handshake_s):
                     await flow.established
             except TimeoutError as error:
-                timed_out = failures.handshake_timed_out(role.attempt(), self._handshake_timeout_s)
+                timed_out = failures.handshake_timed_out(role.attempt(), times.handshake_s)
                 raise OperationFailed(timed_out) from error
         except BaseException:  # a cancelled opening leaves no connection behind
             flow.close()
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """How long each step with one endpoint may take."""
+
+    connect_s: float
+    handshake_s: float
 
 
 class _Terms:
@@ -176,6 +191,8 @@ class _ClientRole:
     peer: Peer
     terms: _Terms
     context: ssl.SSLContext
+    endpoints: int = 1  # that the server's name leads to
+    untried: int = 0  # of those, behind this one and not avoided
     pinned: bool = False
 
     def __post_init__(self) -> None:
@@ -208,6 +225,8 @@ class _ClientRole:
             handshake_ms=1000 * (time.monotonic() - self.terms.started),
             warnings=tuple(notice for notice in notices if notice is not None),
             notes=notes,
+            endpoints=self.endpoints,
+            untried=self.untried,
         )
 
     def explain(self, tls: ssl.SSLObject, error: Exception | None) -> Failure:
@@ -255,6 +274,12 @@ class _ClientRole:
                 f"The server was recognised by a wildcard, {match.identity}, beyond RFC 5922 §7.2.",
             )
         return match.identity, ()
+
+
+def avoiding(endpoints: list[Endpoint], avoid: tuple[tuple[str, int], ...]) -> list[Endpoint]:
+    """The same endpoints: those in the order of DNS that are not to be avoided, then the others in the order given."""
+    last = {known: at for at, known in enumerate(avoid, 1)}
+    return sorted(endpoints, key=lambda endpoint: last.get((endpoint.address, endpoint.port), 0))
 
 
 def _most_telling(tried: list[tuple[Peer, Failure]]) -> Failure:

@@ -8,6 +8,7 @@ the name that was asked for, never an SRV target.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import socket
 from collections.abc import Callable, Iterable
@@ -156,7 +157,16 @@ class ServiceResolver:
         except (OSError, UnicodeError) as error:
             raise OperationFailed(failures.name_failure(host, failures.printable(str(error)))) from error
         addresses = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)  # once each, in the system's order
-        return [Endpoint(host, address, port) for address in addresses][:MAX_ENDPOINTS]
+        return [Endpoint(host, address, port) for address in interleaved(addresses)][:MAX_ENDPOINTS]
+
+
+def interleaved(addresses: Iterable[str]) -> list[str]:
+    """The families in turn, beginning with that of the first (RFC 8305 §4): one that leads nowhere costs one wait."""
+    families: dict[bool, list[str]] = {}
+    for address in addresses:
+        families.setdefault(":" in address, []).append(address)
+    turns = itertools.zip_longest(*families.values())
+    return [address for turn in turns for address in turn if address is not None]
 
 
 async def _query(resolver: dns.asyncresolver.Resolver, name: str, kind: dns.rdatatype.RdataType) -> list[object]:

@@ -16,8 +16,8 @@ from softphone.ua.account import Account
 from softphone.ua.actions import FlowId
 from softphone.ua.events import RegistrationChanged, RegistrationState
 from softphone.ua.flow_keeper import FlowKeeper, FlowState, FlowTrigger
-from softphone.ua.host import Host
-from softphone.ua.registration import Registration, RegistrationMachineState, RegistrationTrigger
+from softphone.ua.host import Host, Redirect
+from softphone.ua.registration import Registration, RegistrationMachineState, RegistrationTrigger, Remedy
 
 _M = RegistrationMachineState
 _SHOWN = {
@@ -193,16 +193,32 @@ class AccountSession:
 
     def _lost(self, failure: Failure, retry_in_s: float, now: float) -> None:
         self.registration.trigger(RegistrationTrigger.FLOW_LOST, now)
-        self._announce(RegistrationState.WAITING, failure, retry_in_s)
+        if retry_in_s == 0.0:  # another one is opened in the same moment
+            self._announce(RegistrationState.CONNECTING, failure)
+        else:
+            self._announce(RegistrationState.WAITING, failure, retry_in_s)
         self._flow_failed(self.account, failure, now)
 
     def _registration_changed(self, failure: Failure | None, retry_in_s: float | None, now: float) -> None:
-        state = self.registration.state
-        if failure is not None and failure.kind is FailureKind.SERVER_SILENT:
-            self.keeper.restart_after(failure, now)  # announces the waiting itself
-            return
+        registration = self.registration
+        state = registration.state
+        match registration.remedy:
+            case Redirect() as redirect if failure is not None:
+                self.keeper.follow(redirect, failure, now)
+                return
+            case Remedy.ANOTHER_FLOW if failure is not None:
+                self.keeper.leave(failure, now, now + registration.retry_after)
+                return
+            case Remedy.ANOTHER_SERVER if failure is not None and self.keeper.has_others:
+                self.keeper.leave(failure, now, now + registration.retry_after)
+                return
+        if state is RegistrationMachineState.REGISTERED:
+            self.keeper.bound(registration.binding, now)
+            self.keeper.serves()
+        elif state is RegistrationMachineState.IDLE:
+            self.keeper.bound(registration.binding, now)
         # A refresh under way does not make a registered phone unreachable.
-        refreshing = state is RegistrationMachineState.REGISTERING and self.registration.expires is not None
+        refreshing = state is RegistrationMachineState.REGISTERING and registration.expires is not None
         self._announce(RegistrationState.REGISTERED if refreshing else _SHOWN[state], failure, retry_in_s)
 
     def _announce(

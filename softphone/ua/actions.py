@@ -16,14 +16,15 @@ MediaId = str
 class OpenFlow:
     """Resolve (RFC 3263), connect, handshake and verify; answered by FlowOpened or FlowClosed.
 
-    The engine finds the account's TLS settings by `account_id`. `attempt` counts from 0 within one outage, so that
-    the engine can go on to the next SRV target.
+    The engine finds the account's TLS settings by `account_id`. It tries the addresses of the server in the order of
+    DNS, those to `avoid` last, in the order given here.
     """
 
     flow_id: FlowId
     account_id: AccountId
     server: ServerTarget
-    attempt: int = 0
+    avoid: tuple[tuple[str, int], ...] = ()  # remote address and port: they took a connection and did not serve
+    redirected: bool = False  # `server` is not the account's own: its pins and expected name do not hold there
 
 
 @dataclass(frozen=True, slots=True)

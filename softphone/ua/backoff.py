@@ -28,10 +28,6 @@ class BackOff:
         self._failures = 0
         self._patient_failures = 0
 
-    @property
-    def attempt(self) -> int:
-        return self._failures
-
     def failed(self, now: float) -> float:
         """Notes one more failure; returns the delay in seconds until the next attempt."""
         if self._began is None:

@@ -6,6 +6,7 @@ Owns: the flow's state and its timers. Does not know TLS or DNS (the engine's), 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 
 from softphone.errors import Failure, FailureKind
@@ -13,10 +14,14 @@ from softphone.sip.state_table import StateTable, every
 from softphone.ua.account import Account
 from softphone.ua.actions import CloseFlow, OpenFlow, SendBytes
 from softphone.ua.backoff import BackOff, random_fraction
-from softphone.ua.host import Host, OpenedFlow, token
+from softphone.ua.binding import Binding
+from softphone.ua.host import Host, OpenedFlow, Redirect, token
 from softphone.ua.inputs import FlowDescription
 
 KEEP_ALIVE = 120.0  # s, upper bound of the ping interval; 80–100 % of it is used (RFC 5626 §4.4.1)
+LEAST_KEEP_ALIVE = 5.0  # s; a server that wants to hear of us more often does not make us spin
+MAX_AVOIDED = 32  # addresses remembered that did not serve: a name leads to no more
+MAX_MOVES = 8  # addresses tried at once one after the other until one serves; then with back-off
 STABLE_AFTER = 120.0  # s: a flow that lasted this long ends the outage before it (RFC 5626 §4.5)
 PONG_WITHIN = 5.0  # s (security.md; RFC 5626 asks for at most 10)
 SUSPECT_WITHIN = 3.0  # s for the same after a change of the network: it is likelier to be dead than late
@@ -115,6 +120,11 @@ class FlowKeeper:
         self._attempt_began = 0.0
         self._attempt_took = 0.0  # until it failed; 0.0 for a flow that was open
         self._suspected = False  # the network has changed since the server was last heard, and it will answer
+        self._not_before: dict[tuple[str, int], float] = {}  # addresses that did not serve in this outage
+        self._moves = 0
+        self._rest_until = 0.0  # before that none of them wants to be asked again
+        self._redirect: Redirect | None = None  # holds until the flow is lost
+        self._binding = Binding()
         self.peer_pongs = False  # a server that never answered a ping cannot be judged by its silence
         self._steps: dict[FlowStep, Callable[[float], None]] = {
             FlowStep.OPEN: self._open,
@@ -134,7 +144,8 @@ class FlowKeeper:
 
     def opened(self, description: FlowDescription, now: float) -> None:
         if self.state is FlowState.OPENING:
-            self.flow, self._opened_at = OpenedFlow(self.flow_id, description), now
+            self.flow = OpenedFlow(self.flow_id, description, self._binding, self._redirect)
+            self._opened_at = now
             self.trigger(FlowTrigger.OPENED, now)
 
     def lost(self, failure: Failure, now: float) -> None:
@@ -142,13 +153,58 @@ class FlowKeeper:
             self._back_off.reset()
         self._attempt_took = now - self._attempt_began if self._opened_at is None else 0.0
         self.flow, self._failure, self._opened_at = None, failure, None
+        self._redirect, self._binding = None, self._binding.without_flow
         self.trigger(FlowTrigger.LOST, now)
 
-    def restart_after(self, failure: Failure, now: float) -> None:
-        """The flow is up but useless (the server is silent): close it and open another one later."""
-        if self.flow is not None:
+    def bound(self, binding: Binding, now: float) -> None:
+        """What the registration over this flow gives; the empty one once it is removed."""
+        self._binding = binding
+        if self.flow is None:
+            return
+        self.flow = replace(self.flow, binding=binding)
+        if binding.outbound or binding.flow_timer is not None:
+            self.peer_pongs = True  # promised by these (RFC 5626 §4.4.1)
+        if self.state is FlowState.OPEN:
+            self._schedule_ping(now)
+
+    def serves(self) -> None:
+        """The server has registered us: no address is to be avoided any more, so that the first comes first again."""
+        self._not_before.clear()
+        self._moves = 0
+
+    def leave(self, failure: Failure, now: float, not_before: float = 0.0) -> None:
+        """The flow is up, its server does not serve (RFC 3263 §4.3): the next address at once, else all of them later.
+
+        `not_before`: when this one wants to be asked again.
+        """
+        if self.flow is None:
+            return
+        description = self.flow.description
+        endpoint = (description.remote_address, description.remote_port)
+        self._not_before.pop(endpoint, None)
+        self._not_before[endpoint] = max(now, not_before)
+        if len(self._not_before) > MAX_AVOIDED:
+            del self._not_before[next(iter(self._not_before))]
+        if description.untried and self._moves < MAX_MOVES:
+            self._moves += 1
+            self._failure = failure
+            self.trigger(FlowTrigger.ANEW, now)
+        else:
+            self._moves = 0
+            self._rest_until = min(self._not_before.values())
             self._close(now)
             self.lost(failure, now)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the server's name leads to other addresses, tried or not."""
+        return self.flow is not None and self.flow.description.endpoints > 1
+
+    def follow(self, redirect: Redirect, failure: Failure, now: float) -> None:
+        """The account's server has sent us there; the next outage begins at the account's server again."""
+        if self.flow is not None:
+            self._redirect, self._failure = redirect, failure
+            self.trigger(FlowTrigger.ANEW, now)
 
     def network_changed(self, now: float, *, lost: bool, asked: bool) -> None:
         """What was waited for or tried before the change says nothing any more.
@@ -189,13 +245,17 @@ class FlowKeeper:
         self._attempt_began = now
         self._suspected = self.peer_pongs = False
         self.flow_id = token(self._host.token_bytes)
-        self._host.emit(OpenFlow(self.flow_id, self.account.id, self.account.server, self._back_off.attempt))
+        server = self.account.server if self._redirect is None else self._redirect.server
+        avoid = tuple(sorted(self._not_before, key=self._not_before.__getitem__))
+        self._host.emit(OpenFlow(self.flow_id, self.account.id, server, avoid, self._redirect is not None))
 
     def _announce(self, now: float) -> None:
         self._opened(now)
 
     def _schedule_ping(self, now: float) -> None:
-        self._deadline = now + KEEP_ALIVE * (0.8 + 0.2 * random_fraction(self._host.token_bytes))
+        wanted = self.flow.binding.flow_timer if self.flow is not None else None
+        upper = KEEP_ALIVE if wanted is None else min(KEEP_ALIVE, max(LEAST_KEEP_ALIVE, wanted))
+        self._deadline = now + upper * (0.8 + 0.2 * random_fraction(self._host.token_bytes))
 
     def _ping(self, now: float) -> None:
         self._host.emit(SendBytes(self.flow_id, PING))
@@ -203,6 +263,7 @@ class FlowKeeper:
 
     def _close(self, now: float) -> None:
         self.flow, self._deadline = None, None
+        self._binding = self._binding.without_flow
         self._host.emit(CloseFlow(self.flow_id))
         self._host.flow_abandoned(self.flow_id, now)
 
@@ -216,6 +277,7 @@ class FlowKeeper:
         """The time that an attempt took counts: a server that does not answer has had its pause."""
         assert self._failure is not None
         delay = max(LEAST_WAIT, self._back_off.failed(now) - self._attempt_took)
+        delay, self._rest_until = max(delay, self._rest_until - now), 0.0
         self._deadline = now + delay
         self._lost(self._failure, delay, now)
 
@@ -224,7 +286,7 @@ class FlowKeeper:
             self._failure = _SILENT
             self.trigger(FlowTrigger.ANEW, now)
         elif self.peer_pongs:
-            self.restart_after(_SILENT, now)
+            self.leave(_SILENT, now)
         else:
             self._schedule_ping(now)
 

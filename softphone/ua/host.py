@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from softphone.errors import SoftphoneError
 from softphone.sip.message import Request, Response
-from softphone.ua.account import Account, AccountId
+from softphone.sip.uri import Parameters, SipUri
+from softphone.ua.account import Account, AccountId, ServerTarget
 from softphone.ua.actions import Action, FlowId
+from softphone.ua.binding import Binding
 from softphone.ua.events import Event
 from softphone.ua.inputs import FlowDescription
 
@@ -18,9 +20,19 @@ USER_AGENT = "Softphone"
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where a registrar has sent us."""
+
+    server: ServerTarget
+    request_uri: SipUri | None  # of REGISTER there; None: as ever
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedFlow:
     id: FlowId
     description: FlowDescription
+    binding: Binding = field(default_factory=Binding)  # of the registration over it
+    redirect: Redirect | None = None  # that led here
 
     @property
     def sent_by(self) -> str:
@@ -75,13 +87,28 @@ def token(token_bytes: TokenBytes, octets: int = 8) -> str:
     return token_bytes(octets).hex()
 
 
-def contact_value(account: Account, flow: OpenedFlow) -> str:
-    """Our Contact: reachable over this flow only (TLS, RFC 3261 §8.1.1.8)."""
-    from softphone.sip.uri import SipUri
+def contact_value(account: Account, flow: OpenedFlow, *, hidden: bool = False) -> str:
+    """Our Contact in a dialog: the GRUU, if there is one (RFC 5627 §4.3), else our address on this flow.
 
+    `hidden`: one that does not name the account (RFC 3323 §4.1.1.3, RFC 5627 §3.1.2).
+    """
+    gruu = flow.binding.temporary_gruu if hidden else flow.binding.public_gruu
+    if gruu:
+        return f"<{gruu}>"
+    user = "anonymous" if hidden else account.user
+    return f"<{_address(user, flow, outbound=flow.binding.outbound)}>"
+
+
+def registered_contact(account: Account, flow: OpenedFlow) -> str:
+    """Our Contact in REGISTER."""
+    return f"<{_address(account.user, flow)}>"
+
+
+def _address(user: str, flow: OpenedFlow, *, outbound: bool = False) -> SipUri:
+    """Reachable over this flow only (RFC 3261 §8.1.1.8); `ob`: a dialog comes over it, too (RFC 5626 §4.3)."""
     host, _, port = flow.sent_by.rpartition(":")
-    uri = SipUri("sip", host.strip("[]"), user=account.user or None, port=int(port), parameters=(("transport", "tls"),))
-    return f"<{uri}>"
+    parameters: Parameters = (("transport", "tls"), ("ob", None)) if outbound else (("transport", "tls"),)
+    return SipUri("sip", host.strip("[]"), user=user or None, port=int(port), parameters=parameters)
 
 
 def credentials_of(request: Request | None) -> tuple[tuple[str, str], ...]:

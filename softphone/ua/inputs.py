@@ -23,6 +23,8 @@ class FlowDescription:
     handshake_ms: float = 0.0  # resolution, connection and handshake together
     warnings: tuple[str, ...] = ()  # sentences for the screen: a certificate that expires soon
     notes: tuple[str, ...] = ()  # sentences for the receipt: a wildcard that matched
+    endpoints: int = 1  # addresses that the server's name leads to
+    untried: int = 0  # of those, how many come after this one and have not failed in this outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,17 @@ class MediaFailed:
 
 @dataclass(frozen=True, slots=True)
 class MediaSecured:
-    """The first SRTP packet of the peer has authenticated."""
+    """The first SRTP packet of the peer under this suite has authenticated."""
 
     media_id: MediaId
     srtp_suite: str = ""  # what DTLS-SRTP agreed on; "" with SDES, whose suite is the negotiated one
+
+
+@dataclass(frozen=True, slots=True)
+class KeysAging:
+    """An SRTP key has most of its life behind it (RFC 3711 §9.2): time to agree on new ones."""
+
+    media_id: MediaId
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,7 @@ Input = (
     | MediaOpened
     | MediaFailed
     | MediaSecured
+    | KeysAging
     | MediaFlowing
     | MediaTimedOut
     | DigitReceived

@@ -8,6 +8,7 @@ from __future__ import annotations
 from softphone.errors import Failure, FailureKind
 from softphone.sdp.negotiated import ConsentNeeded, Rejection
 from softphone.sip.message import Response
+from softphone.ua.binding import retry_after
 
 K = FailureKind
 # status: (kind, reason, remedy)
@@ -20,6 +21,7 @@ _CALL: dict[int, tuple[FailureKind, str, str]] = {
     415: (K.NOT_ACCEPTABLE, "The other side does not take this kind of call", "Check that it takes voice calls"),
     416: (K.REJECTED, "The server does not route this kind of address", "Use a sip: address of your provider"),
     420: (K.REJECTED, "The other side asks for an unknown extension", "Report it with a trace"),
+    430: (K.REJECTED, "The person called has lost the connection to the server", "Try again in a moment"),
     480: (K.REJECTED, "The person called is not reachable just now", "Try again later"),
     481: (K.REJECTED, "The other side no longer knows this call", "Call again"),
     482: (K.REJECTED, "The server sends the call round in a loop", "Ask its administrator to check the routing"),
@@ -46,12 +48,47 @@ _REGISTER: dict[int, tuple[FailureKind, str, str]] = {
     403: (K.WRONG_CREDENTIALS, "The server forbids this account to register", "Check user name and password"),
     404: (K.WRONG_CREDENTIALS, "The server does not know this account", "Check user name and domain"),
     408: (K.SERVER_SILENT, "The server accepted the connection but did not answer", "Check that it is a SIP registrar"),
+    430: (K.CONNECTION_LOST, "The server lost the connection further on", "The phone reconnects by itself"),
+    439: (K.REJECTED, "The server wants another way to it (outbound)", "Turn off “outbound” in the account's settings"),
 }
 _SRTP_REFUSED = (
     K.MEDIA_NOT_ENCRYPTED,
     "The other side refused the encrypted call, so it probably cannot encrypt",
     "Turn on SRTP (SDES) for it on the PBX, with one of the suites this phone offers",
 )
+
+_MAY_NAME_A_TIME = frozenset({404, 413, 480, 486, 500, 503, 600, 603})  # by Retry-After (RFC 3261 §20.33)
+
+# Answers to SUBSCRIBE; {what} is "the line sip:bob@…" or "message waiting".
+_SUBSCRIBE: dict[int, tuple[FailureKind, str, str]] = {
+    403: (K.REJECTED, "The server does not allow {what} to be watched", "Ask its administrator for the permission"),
+    404: (K.REJECTED, "The server does not know {what}", "Check its address in the settings"),
+    405: (K.REJECTED, "The server has no subscriptions, so {what} cannot be watched", "Ask its administrator for them"),
+    408: (K.SERVER_SILENT, "The server does not say how {what} is", "The phone asks again; see if the server runs"),
+    489: (K.REJECTED, "The server does not offer to watch {what}", "Ask its administrator to switch that event on"),
+    501: (K.REJECTED, "The server has no subscriptions, so {what} cannot be watched", "Ask its administrator for them"),
+}  # fmt: skip
+_UNWATCHED = (K.REJECTED, "The server does not let {what} be watched", "Ask its administrator why")
+_ENDED_BY_NOTIFIER: dict[str, tuple[FailureKind, str, str]] = {
+    "rejected": _SUBSCRIBE[403],
+    "noresource": _SUBSCRIBE[404],
+}
+_PAUSED = (K.REJECTED, "The server no longer says how {what} is", "The phone asks again by itself")
+
+_MESSAGE: dict[int, tuple[FailureKind, str, str]] = {
+    403: (K.REJECTED, "The server forbids this message", "Ask its administrator if your account may write there"),
+    405: (K.REJECTED, "The other side takes no messages", "Call instead"),
+    408: (K.SERVER_SILENT, "The other side did not confirm the message", "Send it again; it may have arrived"),
+    413: (K.REJECTED, "The message is too long for the other side", "Send it in parts"),
+    415: (K.REJECTED, "The other side does not read plain text messages", "Call instead"),
+    430: (K.REJECTED, "The person called has lost the connection to the server", "Try again in a moment"),
+    480: (K.REJECTED, "The other side is not reachable just now", "Send it again later"),
+    488: (K.REJECTED, "The other side takes no messages", "Call instead"),
+    501: (K.REJECTED, "The server carries no messages", "Ask its administrator to switch them on"),
+    513: (K.REJECTED, "The message is too long for a server on the way", "Send it in parts"),
+    603: (K.REJECTED, "The other side does not want this message", "Call instead"),
+}  # fmt: skip
+_UNDELIVERED = (K.REJECTED, "The message was not delivered", "Check the address and send it again")
 
 
 def _evidence(response: Response) -> tuple[str, ...]:
@@ -70,7 +107,14 @@ def call_failure(response: Response, *, offered_srtp_only: bool = False) -> Fail
     row = _CALL.get(response.status) or _CLASS.get(response.status // 100, _CLASS[4])
     if offered_srtp_only and response.status in (488, 606):
         row = _SRTP_REFUSED
-    return _failure(row, response)
+    wait = retry_after(response) if response.status in _MAY_NAME_A_TIME else None
+    return _failure(row if wait is None else (row[0], row[1], f"Try again in {_in_words(wait)}"), response)
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 100:
+        return f"{max(seconds, 1)} seconds"
+    return f"{-(-seconds // 60)} minutes" if seconds < 5400 else f"about {round(seconds / 3600)} hours"
 
 
 def registration_failure(response: Response, server: str) -> Failure:
@@ -82,6 +126,26 @@ def registration_failure(response: Response, server: str) -> Failure:
     )
     kind, reason, remedy = row
     return _failure((kind, reason.replace("The server", f"The server {server}", 1), remedy), response)
+
+
+def subscription_failure(response: Response | None, what: str, ended: str = "") -> Failure:
+    """A watched thing of which nothing is known: the answer to SUBSCRIBE, else the notifier's reason, else silence."""
+    row = _ENDED_BY_NOTIFIER.get(ended, _PAUSED) if ended else _SUBSCRIBE[408]
+    if response is not None:
+        row = _SUBSCRIBE.get(response.status, _UNWATCHED)
+    kind, reason, remedy = row
+    reason = reason.replace("{what}", what)
+    if response is not None:
+        return _failure((kind, reason, remedy), response)
+    return Failure(kind, f"{reason}.", f"{remedy}.", (f"Subscription-State: {_quoted(ended, 100)}",) if ended else ())
+
+
+def message_failure(response: Response) -> Failure:
+    """An instant message that did not arrive."""
+    row = _MESSAGE.get(response.status)
+    if row is None and response.status in (404, 410, 416, 484, 604):
+        row = _CALL[response.status]
+    return _failure(row or _UNDELIVERED, response)
 
 
 def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:

@@ -29,6 +29,7 @@ from softphone.sip.transaction_outputs import (
 from softphone.ua.account import Account, AccountId
 from softphone.ua.account_session import AccountSession
 from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes
+from softphone.ua.binding import with_service_route
 from softphone.ua.call import Call
 from softphone.ua.call_inputs import command_call, hear_media
 from softphone.ua.commands import (
@@ -219,6 +220,7 @@ class UserAgent:
         flow = self.flow(account_id)
         if flow is None:
             return None
+        request = with_service_route(request, flow.binding.service_route)
         branch = self._layer.send_request(request, flow.id, flow.sent_by, now)
         self._handlers[branch] = (account_id, handler)
         return branch
@@ -314,6 +316,7 @@ class UserAgent:
         for call in list(self.calls.values()):
             if call.account.id == account.id:
                 call.flow_ready(now)
+                call.move(now)
 
     def _flow_failed(self, account: Account, failure: Failure, now: float) -> None:
         for call in list(self.calls.values()):
@@ -419,8 +422,14 @@ class UserAgent:
 
     # Calls
 
-    def dial(self, command: Dial, now: float, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """`headers` go into the INVITE besides: Replaces, Referred-By."""
+    def dial(
+        self,
+        command: Dial,
+        now: float,
+        headers: tuple[tuple[str, str], ...] = (),
+        replaces: CallId | None = None,
+    ) -> None:
+        """`headers` go into the INVITE besides: Replaces, Referred-By. `replaces`: the call that sent us on to it."""
         account_id = command.account_id or next(iter(self._accounts), None)
         session = self._accounts.get(account_id) if account_id is not None else None
         if session is None:
@@ -439,10 +448,11 @@ class UserAgent:
             self._refuse_dial(command, error.failure, session.account.id)
             return
         policy = self.rules.media_policy(session.account, target)
-        offer_answer = OfferAnswerSession(policy, session.account.codecs, self.token_bytes)
+        account = session.account
+        offer_answer = OfferAnswerSession(policy, account.codecs, self.token_bytes, rtcp_mux=account.rtcp_mux)
         call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now, headers)
         self.calls[call.id] = call
-        self.emit(CallStarted(call.id, session.account.id, call.remote))
+        self.emit(CallStarted(call.id, session.account.id, call.remote, replaces))
         if session.keeper.flow is not None:
             call.flow_ready(now)
         else:

@@ -62,11 +62,20 @@ def run(play: Callable[[], Awaitable[None]]) -> None:
 
 
 async def open_flow(
-    settings: TlsSettings, port: int | None, host: str = "127.0.0.1", opener: FlowOpener | None = None, attempt: int = 0
+    settings: TlsSettings,
+    port: int | None,
+    host: str = "127.0.0.1",
+    opener: FlowOpener | None = None,
+    avoid: tuple[tuple[str, int], ...] = (),
+    *,
+    redirected: bool = False,
 ) -> tuple[TlsFlow, Heard]:
     heard = Heard()
     flow = await (opener or FlowOpener()).open(
-        OpenFlow("flow", "account", ServerTarget(host, port), attempt), settings, heard.data.extend, heard.closed.append
+        OpenFlow("flow", "account", ServerTarget(host, port), avoid, redirected),
+        settings,
+        heard.data.extend,
+        heard.closed.append,
     )
     return flow, heard
 
