@@ -188,7 +188,7 @@ def test_every_kind_of_failure_is_in_the_user_guide_and_no_other() -> None:
 
 def test_every_keyboard_shortcut_is_in_the_user_guide_and_no_other() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "softphone" / "ui").glob("*.py")]
-    keys = {key for source in sources for key in re.findall(r'"((?:Ctrl|Alt|Shift|Meta)\+[\w+,]+|F\d+)"', source)}
+    keys = {key for source in sources for key in re.findall(r'"((?:Ctrl|Alt|Shift|Meta)\+[\w+,.]+|F\d+)"', source)}
     told = {code for row in pages.rows(pages.section(USER, "Keyboard")) for code in pages.codes(row[0])}
 
     assert keys
