@@ -29,7 +29,7 @@ from softphone.sip.header_values import contact_uri, from_addr
 from softphone.sip.message import Request
 from softphone.sip.parser import parse_message
 from softphone.sip.uri import Uri, parse_uri
-from softphone.ua.account import Account, ServerTarget
+from softphone.ua.account import Account, CallRules, ServerTarget
 from softphone.ua.actions import MediaId
 from softphone.ua.commands import AddAccount, CallId, Command, Dial
 from softphone.ua.events import (
@@ -88,6 +88,7 @@ class LabConnection:
                     server=ServerTarget(remote.remote_address, remote.remote_port),
                     display_name="Softphone lab",
                     register=False,
+                    rules=CallRules(call_waiting=False),  # nobody is there to hear its tone
                 )
             )
         )

@@ -57,6 +57,7 @@ class CallerIdentity:
     asserted: Party | None = None  # P-Asserted-Identity (RFC 3325), else Remote-Party-ID: what the server vouches for
     anonymous: bool = False  # the caller asked not to be named (RFC 3323)
     diversions: tuple[Diversion, ...] = ()  # the latest first
+    referred_by: Party | None = None  # who sent the caller to us by a transfer (RFC 3892)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ class Rules(Protocol):
 
     def media_policy(self, account: Account, uri: Uri) -> MediaPolicy: ...
 
-    def busy(self, running_calls: int) -> bool: ...
+    def busy(self, account: Account, running_calls: int) -> bool: ...
 
 
 class PhoneRules:
-    """One person's phone: calls for the account's user; one call at a time (call waiting is another capability)."""
+    """One person's phone: calls for the account's user, as many as the account's rules take."""
 
     def intercept(self, request: Request, now: float) -> Response | None:
         del request, now
@@ -44,5 +44,5 @@ class PhoneRules:
         del uri
         return account.media_policy
 
-    def busy(self, running_calls: int) -> bool:
-        return running_calls > 0
+    def busy(self, account: Account, running_calls: int) -> bool:
+        return running_calls >= (account.rules.max_calls if account.rules.call_waiting else 1)

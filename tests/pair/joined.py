@@ -67,7 +67,7 @@ class PeerRules(PhoneRules):
     def media_policy(self, account: Account, uri: Uri) -> MediaPolicy:
         return self.policy or account.media_policy
 
-    def busy(self, running_calls: int) -> bool:
+    def busy(self, account: Account, running_calls: int) -> bool:
         return running_calls > 10
 
 

@@ -147,14 +147,6 @@ def test_declining_is_never_an_acceptance(stage: Stage, status: int, sent: int) 
     assert stage.heard() == ["180 to INVITE", f"{sent} to INVITE"]
 
 
-def test_a_second_call_hears_busy(stage: Stage) -> None:
-    stage.rings()
-    stage.heard()
-    stage.say(stage.request("INVITE", body=their_session(seed=9).create_offer(), call_id="in-2"))
-    assert stage.heard() == ["486 to INVITE"]
-    assert len(stage.of(IncomingCall)) == 1
-
-
 def test_it_says_every_minute_that_it_still_rings(stage: Stage) -> None:
     stage.rings()
     stage.heard()

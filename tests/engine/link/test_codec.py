@@ -25,7 +25,7 @@ from softphone.state import MAX_NOTICES, MAX_RECENT, AppState, CallDirection, Ca
 from softphone.ua.account import Account, ServerTarget
 from softphone.ua.commands import AddAccount, Dial, Shutdown
 from softphone.ua.events import Party
-from softphone.ua.incoming import MAX_DISPLAY_NAME
+from softphone.ua.identity import MAX_DISPLAY_NAME
 
 PASSWORD = "a-password-of-nobody"
 
