@@ -21,6 +21,7 @@ from softphone.ua.flow_keeper import FLOW_TABLE
 from softphone.ua.registration import REGISTRATION_TABLE
 from softphone.ua.ringback import RINGBACK_TABLE
 from softphone.ua.session_timer import SESSION_TIMER_TABLE
+from softphone.ua.transfer_tables import TRANSFEREE_TABLE, TRANSFEROR_TABLE
 
 TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     *TRANSACTION_TABLES,
@@ -32,6 +33,8 @@ TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     CHANGE_TABLE,
     SESSION_TIMER_TABLE,
     RINGBACK_TABLE,
+    TRANSFEROR_TABLE,
+    TRANSFEREE_TABLE,
 )
 ALSO_BEGINS: dict[str, Enum] = {CALL_TABLE.name: CallState.RINGING}  # an incoming call
 
@@ -50,7 +53,7 @@ def words(name: str) -> str:
     """SEND_REQUEST → "send request", RESPONSE_300_699 → "response 300-699", TIMER_A → "timer A"."""
     text = re.sub(r"(\d{3})_(\d{3})", r"\1-\2", name).replace("_", " ").lower()
     text = re.sub(r"\btimer ([a-z])\b", lambda match: f"timer {match[1].upper()}", text)
-    text = re.sub(r"\b(tu|ack|cancel)\b", lambda match: match[1].upper(), text)
+    text = re.sub(r"\b(tu|ack|cancel|refer|notify)\b", lambda match: match[1].upper(), text)
     return text.replace("timer trying", "timer Trying")
 
 

@@ -1,25 +1,18 @@
-"""What REFER brings: Refer-To, Referred-By, the status line in a NOTIFY's body, and its Subscription-State.
+"""What REFER brings: Refer-To, Referred-By, and the status line in a NOTIFY's body.
 
-Owns: these values (RFC 3515 §2, RFC 3892 §3, RFC 3420, RFC 6665 §8.2.3, RFC 4488). Raises RemoteProtocolError with one
-sentence, takes one pass. Whether a target may be called is `ua/refer_target.py`'s.
+Owns: these values (RFC 3515 §2, RFC 3892 §3, RFC 3420, RFC 4488). Raises RemoteProtocolError with one sentence, takes
+one pass. Whether a target may be called is `ua/refer_target.py`'s.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from softphone.errors import RemoteProtocolError
-from softphone.sip.header_values import (
-    NameAddr,
-    all_values,
-    parse_delta_seconds,
-    parse_name_addr,
-    parse_name_addrs,
-)
+from softphone.sip.header_values import NameAddr, all_values, parse_name_addr, parse_name_addrs
 from softphone.sip.message import Message, Request
 from softphone.sip.responses import REASONS
-from softphone.sip.tokens import LWS, display_text, find_parameter, is_token, parse_parameters
+from softphone.sip.tokens import LWS, display_text
 
 SIPFRAG = "message/sipfrag"
 MAX_STATUS_LINE = 512  # octets of a sipfrag that are looked at for its end
@@ -41,40 +34,6 @@ def referred_by(message: Message) -> NameAddr | None:
     except RemoteProtocolError:
         return None
     return values[0] if len(values) == 1 else None
-
-
-def event_package(request: Request) -> tuple[str, str | None]:
-    """The event package in lower case and its `id` (RFC 6665 §8.2.1); ("", None) without Event."""
-    package, semicolon, rest = (request.headers.get("Event") or "").partition(";")
-    return package.strip(LWS).lower(), find_parameter(parse_parameters(semicolon + rest), "id")
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionState:
-    """RFC 6665 §8.2.3. `state` in lower case; `expires` in seconds."""
-
-    state: str
-    expires: int | None = None
-    reason: str = ""
-
-    @property
-    def over(self) -> bool:
-        return self.state == "terminated"
-
-
-def subscription_state(request: Request) -> SubscriptionState:
-    """Of a NOTIFY. Without the field it counts as active: implementations older than it send none."""
-    name, semicolon, rest = (request.headers.get("Subscription-State") or "active").partition(";")
-    name = name.strip(LWS).lower()
-    if not is_token(name):
-        raise RemoteProtocolError("Subscription-State cannot be read")
-    parameters = parse_parameters(semicolon + rest)
-    expires = find_parameter(parameters, "expires")
-    return SubscriptionState(
-        name,
-        None if expires is None else parse_delta_seconds(expires),
-        (find_parameter(parameters, "reason") or "").lower(),
-    )
 
 
 def status_line(body: bytes) -> tuple[int, str] | None:

@@ -123,6 +123,7 @@ class UserAgent:
                     session.register(now)
             case Unregister(account_id=account_id):
                 if (session := self._accounts.get(account_id)) is not None:
+                    self.subscriptions.leave(account_id, now)
                     session.unregister(now)
             case Dial():
                 self.dial(command, now)
@@ -194,7 +195,7 @@ class UserAgent:
     def quiet(self) -> bool:
         """After Shutdown: nothing is left to be sent or heard."""
         registered = any(not session.unregistered for session in self._accounts.values())
-        return self._shutting_down and not self.calls and not registered
+        return self._shutting_down and not self.calls and not registered and not self.subscriptions.leaving
 
     @property
     def open_dialogs(self) -> tuple[OpenDialog, ...]:
@@ -260,6 +261,7 @@ class UserAgent:
     def _add_account(self, account: Account, now: float) -> None:
         known = self._accounts.get(account.id)
         if known is not None and known.takes(account):
+            self.subscriptions.account_changed(account.id, now)
             return
         if known is not None:
             self._remove_account(account.id, now)
@@ -274,6 +276,7 @@ class UserAgent:
         for call in list(self.calls.values()):
             if call.account.id == account_id:
                 call.hang_up(now)
+        self.subscriptions.account_removed(account_id, now)
         session.unregister(now)
         self._pump(now)
         self._drop_flow(session.keeper.flow_id, now)
@@ -288,11 +291,17 @@ class UserAgent:
         self._shutting_down = True
         for call in list(self.calls.values()):
             call.hang_up(now)
-        for session in self._accounts.values():
+        for account_id, session in self._accounts.items():
+            self.subscriptions.leave(account_id, now)
             session.unregister(now)
         for call in list(self.calls.values()):
             if self.flow(call.account.id) is None:
                 call.give_up_sending(now)
+
+    @property
+    def account_ids(self) -> tuple[AccountId, ...]:
+        """In order; the first is the default account."""
+        return tuple(self._accounts)
 
     @property
     def running_calls(self) -> int:
@@ -434,18 +443,18 @@ class UserAgent:
         session = self._accounts.get(account_id) if account_id is not None else None
         if session is None:
             reason = "There is no account to call with."
-            self._refuse_dial(command, Failure(FailureKind.USAGE, reason, "Sign in first."))
+            self.refuse_dial(command, Failure(FailureKind.USAGE, reason, "Sign in first."))
             return
         if command.call_id in self.calls:
             return
         if self._shutting_down:
             reason = "The phone is shutting down."
-            self._refuse_dial(command, Failure(FailureKind.USAGE, reason, "Start it again."), session.account.id)
+            self.refuse_dial(command, Failure(FailureKind.USAGE, reason, "Start it again."), session.account.id)
             return
         try:
             target = parse_dial_target(command.target, session.account.domain)
         except OperationFailed as error:
-            self._refuse_dial(command, error.failure, session.account.id)
+            self.refuse_dial(command, error.failure, session.account.id)
             return
         policy = self.rules.media_policy(session.account, target)
         account = session.account
@@ -458,7 +467,7 @@ class UserAgent:
         else:
             session.connect(now)
 
-    def _refuse_dial(self, command: Dial, failure: Failure, account_id: AccountId = "") -> None:
+    def refuse_dial(self, command: Dial, failure: Failure, account_id: AccountId = "") -> None:
         self.emit(CallStarted(command.call_id, account_id, Party(command.target)))
         by = EndedBy.POLICY if failure.kind is FailureKind.TRANSPORT_NOT_SECURE else EndedBy.LOCAL
         self.emit(CallEnded(command.call_id, by, failure=failure))

@@ -14,6 +14,7 @@ from softphone.ua.flow_keeper import FLOW_TABLE
 from softphone.ua.registration import REGISTRATION_TABLE
 from softphone.ua.ringback import RINGBACK_TABLE
 from softphone.ua.session_timer import SESSION_TIMER_TABLE
+from softphone.ua.transfer_tables import TRANSFEREE_TABLE, TRANSFEROR_TABLE
 
 TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     CALL_TABLE,
@@ -22,6 +23,8 @@ TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     CHANGE_TABLE,
     SESSION_TIMER_TABLE,
     RINGBACK_TABLE,
+    TRANSFEROR_TABLE,
+    TRANSFEREE_TABLE,
 )
 ENTRIES = {CALL_TABLE.name: {CallState.WAITING_FLOW, CallState.RINGING}}  # an incoming call begins ringing
 
@@ -72,7 +75,7 @@ def test_no_state_but_the_last_is_without_a_way_out(table: StateTable[Any, Any, 
     stuck = {
         state for state in table.states if not any(s is state and to is not s for (s, _), (to, _) in table.rows.items())
     }
-    assert {state.name for state in stuck} <= {"TERMINATED", "CLOSED", "EXPIRED", "OVER"}
+    assert {state.name for state in stuck} <= {"TERMINATED", "CLOSED", "ENDED", "EXPIRED", "OVER"}
 
 
 @every_table
