@@ -1,7 +1,8 @@
 """The result of offer/answer: secure media is a type, not a flag (architecture.md).
 
-`NegotiatedMedia.security` is `SrtpSecurity` with keys of exact length, or `ClearMedia`, which must be asked for by
-name and carries the reason and the policy's origin to the screen. A refusal is a `Rejection`.
+`NegotiatedMedia.security` is `SrtpSecurity` with keys of exact length, `DtlsSrtpSecurity` with the fingerprint that
+the peer's certificate must have, or `ClearMedia`, which must be asked for by name and carries the reason and the
+policy's origin to the screen. A refusal is a `Rejection`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from softphone.errors import Failure
 from softphone.policy.origin import Origin
+from softphone.sdp.dtls_attributes import Fingerprint
 from softphone.srtp.master_key import SrtpKey
 
 
@@ -45,6 +47,20 @@ class SrtpSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class DtlsSrtpSecurity:
+    """SRTP whose keys a DTLS handshake on the media path agrees on (RFC 5763, RFC 5764).
+
+    Nothing is sent or played before the peer's certificate has one of the fingerprints, which came over our verified
+    flow. Another value is another association, which begins with a handshake of its own.
+    """
+
+    fingerprints: tuple[Fingerprint, ...]
+    active: bool  # we open the handshake
+    suites: tuple[str, ...]  # what we take, best first, by their SDES names
+    tls_id: str = ""  # the peer's (RFC 8842)
+
+
+@dataclass(frozen=True, slots=True)
 class ClearMedia:
     """Media without encryption: allowed by a policy, for a reason that the screen shows."""
 
@@ -52,7 +68,7 @@ class ClearMedia:
     origin: Origin
 
 
-MediaSecurity = SrtpSecurity | ClearMedia
+MediaSecurity = SrtpSecurity | DtlsSrtpSecurity | ClearMedia
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class NegotiatedMedia:
     telephone_event: PayloadFormat | None
     send_ptime: int  # ms
     security: MediaSecurity
+    stream: int = 0  # another number is another early dialog's: what is sent there has an SSRC of its own
 
 
 @dataclass(frozen=True, slots=True)

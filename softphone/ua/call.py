@@ -165,7 +165,7 @@ class Call:
             self._deadline,
             self._ending.next_timer(),
             side.next_timer() if side is not None else None,
-            self.change.next_timer() if self.change is not None else None,
+            self._present.next_timer() if self._present is not None else None,
         )
         return min((t for t in times if t is not None), default=None)
 
@@ -177,8 +177,8 @@ class Call:
         side = self.caller or self.callee
         if side is not None:
             side.handle_timer(now)
-        if self.change is not None:
-            self.change.handle_timer(now)
+        if self._present is not None:
+            self._present.handle_timer(now)
         self._ending.handle_timer(now)
 
     # CallCore: what the two sides ask
@@ -290,9 +290,7 @@ class Call:
         """The second time it is where `move` asked for."""
         moved, self.media.opened = self.media.opened is not None, opened
         if moved:
-            self.session.set_local_address(
-            opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint
-        )
+            self.session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint)
             if self.change is not None:
                 self.change.refresh(now)
             return
@@ -398,8 +396,6 @@ class Call:
         side = self.caller or self.callee
         assert side is not None
         self.change, self.session = side.established()
-        if self.caller is not None:
-            self.caller.ringback.saw(RingbackTrigger.OVER)
         media = self.session.negotiated
         codec = media.format.name if media is not None else ""
         self.host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))

@@ -64,9 +64,7 @@ class CalleeSide:
             self.server.respond(180, now)
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
-        self._session.set_local_address(
-            opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint
-        )
+        self._session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint)
         if self._rings_later:  # the first reliable response to an INVITE without offer has ours (RFC 3261 §13.2.1)
             self._rings_later = False
             self._progress(180, now)
@@ -116,10 +114,9 @@ class CalleeSide:
     # Time, PRACK and ACK
 
     def next_timer(self) -> float | None:
-        return min((t for t in (self.server.next_timer(), self.change.next_timer()) if t is not None), default=None)
+        return self.server.next_timer()
 
     def handle_timer(self, now: float) -> None:
-        self.change.handle_timer(now)
         match self.server.handle_timer(now):
             case Missing.ACK:
                 self._call.trigger(CallTrigger.ACK_MISSING, now, no_answer("our acceptance of the call (no ACK)"))

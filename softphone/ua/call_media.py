@@ -5,6 +5,8 @@ Owns: what runs now and what was last reported. What may run is `sdp/offer_answe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
 from softphone.ua.actions import OpenMedia, RebindMedia, SetMuted, StartMedia, StopMedia, UpdateMedia
 from softphone.ua.commands import CallId
@@ -22,14 +24,20 @@ class CallMedia:
         self.running: NegotiatedMedia | None = None
         self.report: MediaReport | None = None
         self._stopped = False
+        self._stream = 0
         self._silent = False  # as told to the engine
         self._said: str | None = None  # the reason last given for clear media
 
     def open(self, flow: OpenedFlow) -> None:
         self._host.emit(OpenMedia(self.id, flow.id))
 
+    def turn_to_another_dialog(self) -> None:
+        """What runs next is another fork's: it may share our key, never our SSRC (security.md "SDES")."""
+        self._stream += 1
+
     def run(self, media: NegotiatedMedia, *, silent: bool) -> None:
         """Starts it, or changes what runs; `silent` keeps the microphone out (muted, or the peer is on hold)."""
+        media = replace(media, stream=self._stream)
         if self.running is None:
             self._host.emit(StartMedia(self.id, media))
         elif self.running != media:

@@ -64,8 +64,13 @@ class CallerSide:
         self.client.winner.session.agree_to_clear()
 
     def established(self) -> tuple[SessionChange, OfferAnswerSession]:
+        """The winner's; what the person wanted of early media stays wanted of another dialog."""
         winner = self.client.winner
         assert winner is not None
+        self.ringback.saw(RingbackTrigger.OVER)
+        if self.early is not None and self.early is not winner:
+            self._call.media.turn_to_another_dialog()
+            winner.change.wanted = self.early.change.wanted
         self.left_behind = False
         return winner.change, winner.session
 

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softphone.codecs.registry import Codec
 from softphone.dsp.level import LevelMeter
+from softphone.dsp.mix import Limiter
 from softphone.dsp.resampler import Resampler
 from softphone.dsp.tone import DTMF, ToneGenerator
 from softphone.engine.audio.backend import Samples
@@ -49,19 +51,21 @@ class Transmitter:
         self._context = sending_context(media.security)
         self._media = media
         self._events = self._new_events(media)
+        self._limiter = Limiter(endpoint_rate)
         self._captured: list[Samples] = []  # at the endpoint's rate, less than a packet's worth
+        self._others: list[NDArray[np.int32] | None] = []  # beside each of them: the rest of the conference
         self._captured_samples = 0
         self._pending: Samples = np.zeros(0, np.int16)  # at the codec's rate
         self._tones: deque[Samples] = deque()
         self._use(codec)
 
     def update(self, media: NegotiatedMedia, codec: Codec) -> bool:
-        """A later offer/answer; an unchanged key goes on with its SSRC and roll-over counter.
+        """A later offer/answer; an unchanged key goes on with its SSRC and roll-over counter, except to another fork.
 
         Whether the SSRC is new.
         """
         old = self._media
-        renewed = not same_sending_key(old.security, media.security)
+        renewed = media.stream != old.stream or not same_sending_key(old.security, media.security)
         if renewed:
             self.sender = self._new_sender(self.sender.timestamp)
             self._context = sending_context(media.security)
@@ -77,7 +81,11 @@ class Transmitter:
         """As telephone-events, or in band where the peer takes none. Raises LocalProtocolError for what is no digit."""
         if self._events is not None:
             self._events.queue(digits)
-            return
+        else:
+            self.send_tones(digits)
+
+    def send_tones(self, digits: str) -> None:
+        """In band, whatever was negotiated; what is no digit is left out, what is too much is dropped."""
         pause = np.zeros(self._codec.sample_rate * DEFAULT_PAUSE_MS // 1000, np.int16)
         for digit in digits.upper():
             if digit in DTMF and len(self._tones) < _MOST_IN_BAND:
@@ -86,17 +94,17 @@ class Transmitter:
                     np.concatenate((tone.generate(self._codec.sample_rate * DEFAULT_TONE_MS // 1000), pause))
                 )
 
-    def block(self, captured: Samples) -> list[bytes]:
-        """Samples at the endpoint's rate in, protected packets out (mostly none or one)."""
+    def block(self, captured: Samples, others: NDArray[np.int32] | None = None) -> list[bytes]:
+        """Samples at the endpoint's rate in, protected packets out (mostly none or one).
+
+        `others` is what the rest of a conference says, added up: heard with the microphone, and without it if muted.
+        """
         self._captured.append(captured)
+        self._others.append(others)
         self._captured_samples += captured.size
         if self._captured_samples < self._endpoint_frame:  # one long block costs numpy less than several short ones
             return []
-        spoken = self._captured[0] if len(self._captured) == 1 else np.concatenate(self._captured)
-        self._captured.clear()
-        self._captured_samples = 0
-        self.level.update(spoken)
-        resampled = self._resampler.process(spoken)
+        resampled = self._resampler.process(self._voice())
         self._pending = np.concatenate((self._pending, resampled)) if self._pending.size else resampled
         packets: list[RtpPacket] = []
         while self._pending.size >= self._frame:
@@ -108,6 +116,11 @@ class Transmitter:
         """Time that passed without packets, after the machine slept: the timestamp runs on (RFC 3550 §5.1)."""
         self.sender.advance(self._clock_rate * milliseconds // 1000)
         self._marker = True
+
+    @property
+    def aging(self) -> bool:
+        """Our key has most of its life behind it."""
+        return self._context.aging
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         protected = self._context.protect_rtcp(packet)
@@ -122,10 +135,29 @@ class Transmitter:
         self._frame = codec.sample_rate * media.send_ptime // 1000
         self._resampler = Resampler(self._endpoint_rate, codec.sample_rate)
         self._endpoint_frame = self._endpoint_rate * media.send_ptime // 1000
-        self._captured.clear()
-        self._captured_samples = 0
+        self._forget_captured()
         self._pending = np.zeros(0, np.int16)
         self._tones.clear()
+
+    def _voice(self) -> Samples:
+        """What was captured for a packet, and what the conference says with it; the meter reads the microphone."""
+        spoken = self._captured[0] if len(self._captured) == 1 else np.concatenate(self._captured)
+        others = self._others
+        sizes = [block.size for block in self._captured]
+        self._forget_captured()
+        self.level.update(spoken)
+        if self.muted:
+            spoken = np.zeros(spoken.size, np.int16)
+        if all(other is None for other in others):
+            return spoken
+        total = np.concatenate(
+            [np.zeros(size, np.int32) if o is None else o for o, size in zip(others, sizes, strict=True)]
+        )
+        total += spoken
+        return self._limiter.process(total)
+
+    def _forget_captured(self) -> None:
+        self._captured, self._others, self._captured_samples = [], [], 0
 
     def _interval(self, frame: Samples) -> tuple[RtpPacket, ...]:
         """What one packet interval sends: nothing in hold, a digit, or audio."""
@@ -139,8 +171,6 @@ class Transmitter:
                 return events
         if self._tones:
             frame = self._in_band(frame.size)
-        elif self.muted:
-            frame = np.zeros(frame.size, np.int16)
         marker, self._marker = self._marker, False
         payload = self._codec.encode(frame)
         return (self.sender.packet(self._media.format.send_payload_type, payload, self._step, marker),)
