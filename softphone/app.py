@@ -76,6 +76,7 @@ class Application:
                 endpoint=lambda media_id: sound.endpoint(),  # noqa: ARG005 - every call gets the same choice
                 publish=controller.publish,
                 trace=trace,
+                speaker=sound.endpoint,
             )
             controller.connect(core.submit)
             watch = _watch_network(core)
@@ -150,6 +151,7 @@ class Application:
             tls_settings=controller.tls_settings,
             endpoint=endpoints,
             publish=controller.publish,
+            speaker=endpoints.speaker,
         )
         controller.connect(core.submit)
         hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)

@@ -1,4 +1,4 @@
-"""Which microphone and speaker a call gets: the sound card, files, or nothing at all.
+"""Which microphone and speaker the calls get: the sound card, files, or nothing at all.
 
 Owns: that choice, and the sound library's life: it is loaded only when a device is really wanted. A front end's floor
 (4) beside the controller.
@@ -45,6 +45,8 @@ class Sound:
     ) -> None:
         self._choice, self._chosen, self._notice = choice, chosen, notice
         self._devices: SoundDevices | None = None
+        self._endpoint: AudioEndpoint | None = None
+        self._made_for: DeviceChoice | None = None
 
     def check(self) -> None:
         """Raises OperationFailed (AUDIO_DEVICE, USAGE) where the choice cannot work, before anything is dialled."""
@@ -57,13 +59,23 @@ class Sound:
                 return
 
     def endpoint(self) -> AudioEndpoint:
+        """The one microphone and speaker that all calls share; another once the settings name other devices.
+
+        Raises OperationFailed where the file to play has gone.
+        """
+        wanted = self._device_choice() if self._choice.kind is AudioKind.DEVICE else None
+        if self._endpoint is None or wanted != self._made_for:
+            self._endpoint, self._made_for = self._make(wanted), wanted
+        return self._endpoint
+
+    def _make(self, wanted: DeviceChoice | None) -> AudioEndpoint:
         match self._choice.kind:
-            case AudioKind.DEVICE:
-                return self._sound_devices().endpoint(self._device_choice(), self._notice)
             case AudioKind.FILE:
                 return FileEndpoint(self._choice.play, self._choice.record)
             case AudioKind.NULL:
                 return NullEndpoint()
+            case _:
+                return self._sound_devices().endpoint(wanted or DeviceChoice(), self._notice)
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         if self._choice.kind is not AudioKind.DEVICE:

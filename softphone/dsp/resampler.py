@@ -69,6 +69,7 @@ class Resampler:
         self._turn = pow(self._down, -1, self._up) if self._up > 1 else 0
         self._taps = self._bank.shape[1]
         self._history = np.zeros(self._taps - 1, dtype=np.float32)
+        self._silent = True  # nothing but silence is in the history: more of it costs nothing
         self._phase = 0  # position of the next output in steps of 1/up, from the first sample not yet taken in
         self.delay_ms = 0.0 if from_rate == to_rate else (self._bank.size - 1) / 2 / (self._up * from_rate) * 1000
 
@@ -76,12 +77,16 @@ class Resampler:
         """The output that `samples` complete: over the stream, ceil(inputs * to / from) samples; `delay_ms` late."""
         if self._up == self._down or len(samples) == 0:
             return samples
-        signal = np.concatenate((self._history, samples), dtype=np.float32)
         count = max(0, -((self._phase - len(samples) * self._up) // self._down))
+        if self._silent and not samples.any():
+            self._phase += count * self._down - len(samples) * self._up
+            return np.zeros(count, np.int16)
+        signal = np.concatenate((self._history, samples), dtype=np.float32)
         output = np.empty(count, dtype=np.float32)
         self._filter(signal, output)
         self._phase += count * self._down - len(samples) * self._up
         self._history = signal[len(signal) - (self._taps - 1) :]
+        self._silent = not self._history.any()
         np.rint(output, out=output)
         np.maximum(output, -32768, out=output)
         np.minimum(output, 32767, out=output)

@@ -25,7 +25,8 @@ class Tone:
 RINGBACK = Tone((425.0,), -15.0, ((1000, 4000),))
 BUSY = Tone((425.0,), -15.0, ((480, 480),))
 CONGESTION = Tone((425.0,), -15.0, ((240, 240),))
-CALL_WAITING = Tone((425.0,), -18.0, ((200, 200), (200, 5000)))
+CALL_WAITING = Tone((425.0,), -26.0, ((200, 200), (200, 5000)))  # under a voice, which has about -20
+AUTO_ANSWERED = Tone((880.0,), -18.0, ((150, 100),))
 
 _DTMF_ROWS = (697.0, 770.0, 852.0, 941.0)
 _DTMF_COLUMNS = (1209.0, 1336.0, 1477.0, 1633.0)

@@ -34,9 +34,11 @@ from softphone.ua.actions import (
     SendBytes,
     SendTelephoneEvents,
     SendTones,
+    SetAside,
     SetMuted,
     StartMedia,
     StopMedia,
+    Tone,
     UpdateMedia,
 )
 from softphone.ua.commands import Command, Shutdown
@@ -72,14 +74,18 @@ class EngineCore:
         publish: Callable[[Event], None],
         trace: Trace | None = None,
         media: Callable[[Post], Media] = MediaEngine,
+        speaker: Callable[[], AudioEndpoint] | None = None,
     ) -> None:
         """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none.
 
+        `speaker` gives the endpoint that tones for the person are played on, the calls' own if they have one in
+        common; None: nobody is there to hear them.
         `media(post)` makes what sends and receives; the lab's connections share one thread through it.
         """
         self.agent = agent
         self._opener = opener
         self._tls_settings, self._endpoint, self._publish = tls_settings, endpoint, publish
+        self._speaker = speaker
         self._trace = trace
         self._loop = asyncio.get_running_loop()
         self._media = media(self.post)
@@ -201,6 +207,8 @@ class EngineCore:
                 self._media.stop(media_id)
             case SetMuted(media_id=media_id, muted=muted):
                 self._media.set_muted(media_id, muted)
+            case SetAside(media_id=media_id, aside=aside):
+                self._media.set_aside(media_id, aside)
             case SendTelephoneEvents(media_id=media_id, digits=digits):
                 self._media.send_digits(media_id, digits)
             case SendTones(media_id=media_id, digits=digits):
@@ -210,7 +218,7 @@ class EngineCore:
             case MixMedia(media_ids=media_ids, silenced=silenced):
                 self._media.mix(media_ids, silenced)
             case PlayTone(call_id=call_id, tone=tone):
-                self._media.play_tone(call_id, tone)
+                self._play_tone(call_id, tone)
             case _:
                 assert_never(action)
 
@@ -303,3 +311,13 @@ class EngineCore:
             self.post(MediaFailed(action.media_id, error.failure))
             return
         self._media.start(action.media_id, action.media, endpoint)
+
+    def _play_tone(self, call_id: str, tone: Tone | None) -> None:
+        """A tone that cannot be heard fails no call."""
+        endpoint = None
+        if tone is not None and self._speaker is not None:
+            try:
+                endpoint = self._speaker()
+            except OperationFailed as error:
+                log.warning("the tone %s is not heard: %s", tone.value, error.failure.reason)
+        self._media.play_tone(call_id, tone, endpoint)

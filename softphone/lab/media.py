@@ -41,6 +41,9 @@ class LabMedia:
     def set_muted(self, media_id: MediaId, muted: bool) -> None:
         self._share.set_muted(media_id, muted)
 
+    def set_aside(self, media_id: MediaId, aside: bool) -> None:
+        self._share.set_aside(media_id, aside)
+
     def send_digits(self, media_id: MediaId, digits: str) -> None:
         self._share.send_digits(media_id, digits)
 
@@ -53,7 +56,7 @@ class LabMedia:
     def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
         self._share.mix(media_ids, silenced)
 
-    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
         """The lab has no person to hear it."""
 
     def stop(self, media_id: MediaId) -> None:

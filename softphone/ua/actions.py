@@ -78,6 +78,14 @@ class SetMuted:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Another call is talked in: this one neither hears the person nor is heard, whatever its peer says to a hold."""
+
+    media_id: MediaId
+    aside: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendTelephoneEvents:
     media_id: MediaId
     digits: str
@@ -136,6 +144,7 @@ Action = (
     | UpdateMedia
     | StopMedia
     | SetMuted
+    | SetAside
     | SendTelephoneEvents
     | SendTones
     | RebindMedia

@@ -26,7 +26,10 @@ NoticeSink = Callable[[Failure], None]
 
 
 class AudioEndpoint(Protocol):
-    """The microphone and the speaker of one call. One thread calls all methods."""
+    """The microphone and the speaker of the calls that share them. One thread calls all methods.
+
+    May be started again after `stop`.
+    """
 
     @property
     def sample_rate(self) -> int:
@@ -35,6 +38,13 @@ class AudioEndpoint(Protocol):
 
     def start(self) -> None:
         """Begin to sound. Does not wait for a device. Raises OperationFailed where it is known to be useless."""
+        ...
+
+    def listen(self, wanted: bool) -> None:
+        """Whether anybody hears the microphone, from now or from `start` on; True if never said.
+
+        A device that nobody listens to is closed. Nothing is read from it meanwhile. Never blocks.
+        """
         ...
 
     def read(self, samples: int) -> Samples:

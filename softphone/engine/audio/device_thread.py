@@ -68,8 +68,9 @@ class DeviceThread:
         self._work.put(work)
 
     def watch(self, watch: Callable[[float], bool]) -> None:
-        """On this thread: call `watch(now)` every 50 ms as long as it returns True."""
-        self._watches.append(watch)
+        """On this thread: call `watch(now)` every 50 ms as long as it returns True. Twice the same is once."""
+        if watch not in self._watches:
+            self._watches.append(watch)
 
     def ask(self, question: Callable[[], tuple[AudioDevice, ...]], timeout: float = 5.0) -> tuple[AudioDevice, ...]:
         """The answer from this thread, waited for at most `timeout` seconds; empty where it did not come."""

@@ -44,6 +44,9 @@ class MemoryEndpoint:
     def start(self) -> None:
         self._at = 0
 
+    def listen(self, wanted: bool) -> None:  # noqa: ARG002 - no device is open
+        return
+
     def read(self, samples: int) -> Samples:
         if self._loop:
             indices = np.arange(self._at, self._at + samples) % self._samples.size
@@ -99,6 +102,9 @@ class FileEndpoint:
         self._microphone.start()
         if self._record is not None:
             self._writer = WavWriter(self._record, self.sample_rate)
+
+    def listen(self, wanted: bool) -> None:  # noqa: ARG002 - no device is open
+        return
 
     def read(self, samples: int) -> Samples:
         return self._microphone.read(samples)

@@ -22,6 +22,9 @@ class LoopEndpoint:
     def start(self) -> None:
         self._waiting = np.zeros(self._delay, np.int16)
 
+    def listen(self, wanted: bool) -> None:  # noqa: ARG002 - no device is open
+        return
+
     def read(self, samples: int) -> Samples:
         """The oldest samples that wait, followed by silence where there are not enough."""
         frame, self._waiting = self._waiting[:samples], self._waiting[samples:]

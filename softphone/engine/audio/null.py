@@ -16,6 +16,9 @@ class NullEndpoint:
     def start(self) -> None:
         return
 
+    def listen(self, wanted: bool) -> None:  # noqa: ARG002 - no device is open
+        return
+
     def read(self, samples: int) -> Samples:
         return np.zeros(samples, np.int16)
 

@@ -110,11 +110,21 @@ class PortAudioEndpoint:
         self._thread = thread
         self._microphone = _Microphone(thread, choice.microphone, on_notice)
         self._speaker = _Speaker(thread, choice.speaker, on_notice)
+        self._started, self._listening = False, True
 
     def start(self) -> None:
         """Returns at once; the devices are opened on the device thread. What goes wrong comes as a notice."""
-        for direction in (self._microphone, self._speaker):
-            self._thread.submit(direction.start)
+        self._started = True
+        if self._listening:
+            self._thread.submit(self._microphone.start)
+        self._thread.submit(self._speaker.start)
+
+    def listen(self, wanted: bool) -> None:
+        """A microphone that nobody hears is closed: the system shows people which program has it open."""
+        if wanted is not self._listening:
+            self._listening = wanted
+            if self._started:
+                self._thread.submit(self._microphone.start if wanted else self._microphone.stop)
 
     def read(self, samples: int) -> Samples:
         return self._microphone.read(samples)
@@ -123,6 +133,7 @@ class PortAudioEndpoint:
         self._speaker.write(frame)
 
     def stop(self) -> None:
+        self._started = False
         for direction in (self._microphone, self._speaker):
             self._thread.submit(direction.stop)
 
@@ -160,6 +171,7 @@ class _Direction:
 
     def start(self) -> None:
         self._running = True
+        self._retry_at = 0.0
         self._thread.watch(self._watch)  # opens at once, and again whenever the device is lost
 
     def stop(self) -> None:

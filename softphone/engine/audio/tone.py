@@ -18,6 +18,9 @@ class ToneEndpoint:
     def start(self) -> None:
         return
 
+    def listen(self, wanted: bool) -> None:  # noqa: ARG002 - no device is open
+        return
+
     def read(self, samples: int) -> Samples:
         return self._generator.generate(samples)
 

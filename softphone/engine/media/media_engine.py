@@ -19,7 +19,10 @@ from functools import partial
 
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.local_addresses import is_ours
+from softphone.engine.media.dtls_association import DtlsCertificate
+from softphone.engine.media.keyed_session import KeyedMediaSession
 from softphone.engine.media.media_session import MediaSession
+from softphone.engine.media.mixer import Mixer
 from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortRange
 from softphone.engine.media.transmitter import Tamper, TokenBytes
 from softphone.errors import Failure, FailureKind, OperationFailed
@@ -64,7 +67,9 @@ class MediaEngine:
         self._listener = post
         self._token_bytes = token_bytes
         self._ports = ports or PortRange()
-        self._sessions: dict[str, MediaSession] = {}
+        self._sessions: dict[str, KeyedMediaSession] = {}
+        self._certificate = DtlsCertificate()
+        self._mixer = Mixer()
         self._failed: dict[str, MediaReport] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._selector = selectors.DefaultSelector()
@@ -90,10 +95,15 @@ class MediaEngine:
     def start(
         self, media_id: str, media: NegotiatedMedia, endpoint: AudioEndpoint, tamper: Tamper | None = None
     ) -> None:
-        """Send and receive as negotiated. `tamper` changes protected packets: for the lab's adversaries."""
-        self._call(
-            lambda: self._with(media_id, lambda session: session.start(media, endpoint, tamper, time.monotonic()))
-        )
+        """Send and receive as negotiated. Sessions that are given the same endpoint share it.
+
+        `tamper` changes protected packets: for the lab's adversaries.
+        """
+
+        def start(session: MediaSession) -> None:
+            session.start(media, self._mixer.tap(media_id, endpoint), tamper, time.monotonic())
+
+        self._call(lambda: self._with(media_id, start))
 
     def update(self, media_id: str, media: NegotiatedMedia) -> None:
         """A later offer/answer changed the session; unchanged keys keep their roll-over counter."""
@@ -103,13 +113,17 @@ class MediaEngine:
         """Muted, a session sends encoded silence."""
         self._call(lambda: self._with(media_id, lambda session: session.set_muted(muted)))
 
+    def set_aside(self, media_id: str, aside: bool) -> None:
+        """Neither heard nor hearing: another call is talked in."""
+        self._call(lambda: self._with(media_id, lambda session: session.set_aside(aside)))
+
     def send_digits(self, media_id: str, digits: str) -> None:
         """As telephone-events in place of audio, or as tones where the peer takes none."""
         self._call(lambda: self._with(media_id, lambda session: session.send_digits(digits)))
 
     def send_tones(self, media_id: MediaId, digits: str) -> None:
         """Digits as tones in the voice, whatever was negotiated."""
-        raise NotImplementedError
+        self._call(lambda: self._with(media_id, lambda session: session.send_tones(digits)))
 
     def rebind(self, media_id: MediaId, address: str) -> None:
         """New sockets on another local address; what runs goes on over them: keys, SSRC, counters, what is buffered.
@@ -121,11 +135,11 @@ class MediaEngine:
 
     def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
         """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
-        raise NotImplementedError
+        self._call(lambda: self._mixer.mix(media_ids, silenced))
 
-    def play_tone(self, call_id: str, tone: Tone | None) -> None:
-        """To the person alone; None stops what this call plays."""
-        raise NotImplementedError
+    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
+        """To the person alone; None stops what this call plays. Without an endpoint nothing is heard."""
+        self._call(lambda: self._play_tone(call_id, tone, endpoint))
 
     def stop(self, media_id: str) -> None:
         """RTCP BYE, sockets closed, endpoint stopped; a final MediaReported follows if the media had started."""
@@ -159,6 +173,7 @@ class MediaEngine:
         finally:
             for session in self._sessions.values():
                 session.release()
+            self._mixer.close()
             self._selector.close()
             self._wake_reader.close()
             self._wake_writer.close()
@@ -200,16 +215,48 @@ class MediaEngine:
             skipped=before.skipped + due - made,
             worst_late_ms=max(before.worst_late_ms, late * 1000),
         )
-        for session in list(self._sessions.values()):
-            if session.started:
-                self._guarded(session, partial(self._tick, session, now, due - made, made))
-        self._next_tick += due * TICK_S
-
-    def _tick(self, session: MediaSession, now: float, skipped: int, made: int) -> None:
-        if skipped:
-            session.skip(skipped * BLOCK_MS)
+        if due > made:
+            for session in self._started():
+                self._guarded(session, partial(session.skip, (due - made) * BLOCK_MS))
         for remaining in reversed(range(made)):
-            session.tick(now - remaining * TICK_S)
+            self._tick(now - remaining * TICK_S)
+        self._next_tick += due * TICK_S
+        self._rest_if_idle()
+
+    def _tick(self, now: float) -> None:
+        """All hear, then the speakers, then all speak (`mixer.py`)."""
+        self._mixer.begin()
+        for session in self._started():
+            self._guarded(session, partial(session.hear, now))
+        for concerned, error in self._mixer.play():
+            for media_id in concerned:
+                if (failed := self._sessions.get(media_id)) is not None:
+                    self._guarded(failed, partial(_raise, error))
+        for session in self._started():
+            self._guarded(session, partial(session.say, now, partial(self._mixer.others, session.media_id)))
+
+    def _started(self) -> list[MediaSession]:
+        return [session for session in self._sessions.values() if session.started]
+
+    def _rest_if_idle(self) -> None:
+        if self._idle:
+            self._next_tick = None
+
+    @property
+    def _idle(self) -> bool:
+        """Nothing sounds, and nobody waits for keys."""
+        return self._mixer.idle and not any(session.waiting for session in self._sessions.values())
+
+    def _play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
+        if tone is None or endpoint is None:
+            self._mixer.stop_tone(call_id)
+        else:
+            self._mixer.play_tone(call_id, tone, endpoint)
+        self._tick_from_now()
+
+    def _tick_from_now(self) -> None:
+        if self._next_tick is None and not self._idle:
+            self._next_tick = time.monotonic() + TICK_S
 
     def _guarded(self, session: MediaSession, work: Callable[[], None]) -> None:
         """An error ends the session it came from and no other."""
@@ -233,8 +280,7 @@ class MediaEngine:
         if session is None:
             return  # failed or stopped meanwhile: the user agent knows or will know
         self._guarded(session, lambda: work(session))
-        if self._next_tick is None and session.started:
-            self._next_tick = time.monotonic() + TICK_S
+        self._tick_from_now()
 
     def _open(self, media_id: str, address: str) -> None:
         if media_id in self._sessions:
@@ -244,10 +290,10 @@ class MediaEngine:
         except OperationFailed as error:
             self._post(MediaFailed(media_id, error.failure))
             return
-        session = MediaSession(media_id, sockets, self._post, self._token_bytes)
+        session = KeyedMediaSession(media_id, sockets, self._post, self._token_bytes, self._certificate)
         self._sessions[media_id] = session
         self._listen_to(session)
-        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port))
+        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port, self._certificate.fingerprint))
 
     def _rebind(self, media_id: str, address: str) -> None:
         session = self._sessions.get(media_id)
@@ -269,7 +315,7 @@ class MediaEngine:
         self._deafen(session)
         session.rebind(sockets)
         self._listen_to(session)
-        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port))
+        self._post(MediaOpened(media_id, address, sockets.rtp_port, sockets.rtcp_port, self._certificate.fingerprint))
 
     def _listen_to(self, session: MediaSession) -> None:
         self._selector.register(session.sockets.rtp, selectors.EVENT_READ, (session, False))
@@ -301,8 +347,6 @@ class MediaEngine:
     def _remove(self, session: MediaSession) -> None:
         del self._sessions[session.media_id]
         self._deafen(session)
-        if not any(other.started for other in self._sessions.values()):
-            self._next_tick = None
 
     def _end(self) -> None:
         for media_id in list(self._sessions):
@@ -311,6 +355,10 @@ class MediaEngine:
             except Exception:  # noqa: BLE001 - the others are to be stopped all the same
                 _log.exception("media session %s did not stop", media_id)
         self._ending = True
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _receive(at: object, session: MediaSession, on_rtcp: bool) -> None:

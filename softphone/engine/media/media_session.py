@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from softphone.codecs.registry import CODECS
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.media.receiver import Receiver
@@ -22,8 +25,16 @@ from softphone.errors import Failure, FailureKind, LocalProtocolError, Operation
 from softphone.rtp.packet import is_rtcp, is_stun
 from softphone.rtp.rtcp import ntp_timestamp
 from softphone.rtp.session_report import SessionReport
-from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
-from softphone.ua.inputs import DigitReceived, Input, MediaFlowing, MediaReported, MediaSecured, MediaTimedOut
+from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia, SrtpSecurity
+from softphone.ua.inputs import (
+    DigitReceived,
+    Input,
+    KeysAging,
+    MediaFlowing,
+    MediaReported,
+    MediaSecured,
+    MediaTimedOut,
+)
 from softphone.ua.media_report import MediaReport
 
 _log = logging.getLogger(__name__)
@@ -31,6 +42,8 @@ _log = logging.getLogger(__name__)
 SILENCE_S = 30.0
 """Nothing authentic for so long, while something is due: MediaTimedOut, again after each such span."""
 REPORT_INTERVAL_S = 1.0
+KEYS_AGAIN_S = 10.0
+"""Between two requests for new keys while the old ones are aging."""
 EARLY_PACKETS, EARLY_S = 64, 2.0
 """What comes before the keys do: at most so many packets, none older (security.md: "buffered briefly")."""
 _BANDWIDTH = 10_000  # octets a second of one G.711 stream with headers; of it the share of RTCP is reckoned
@@ -43,6 +56,10 @@ class _Early:
     source: Address
     arrival: float
     on_rtcp: bool
+
+
+def _nobody(samples: int) -> None:
+    del samples  # there is no conference
 
 
 class MediaSession:
@@ -67,6 +84,7 @@ class MediaSession:
         if self._running is not None:
             raise LocalProtocolError("the media session has started already")
         running = _Running(self.media_id, self.sockets, self._post, self._token_bytes, media, endpoint, tamper, now)
+        running.listen()
         endpoint.start()
         self._running = running
         for early in self._early:
@@ -89,7 +107,14 @@ class MediaSession:
 
     def set_muted(self, muted: bool) -> None:
         if self._running is not None:
-            self._running.transmitter.muted = muted
+            self._running.muted = muted
+            self._running.listen()
+
+    def set_aside(self, aside: bool) -> None:
+        """Neither heard nor hearing: another call is talked in, whatever this one's peer says to being held."""
+        if self._running is not None:
+            self._running.aside = aside
+            self._running.listen()
 
     def send_digits(self, digits: str) -> None:
         if self._running is not None:
@@ -98,6 +123,10 @@ class MediaSession:
             except LocalProtocolError as error:  # too many, or no digits: the call goes on without them
                 _log.warning("%s: %s", self.media_id, error)
 
+    def send_tones(self, digits: str) -> None:
+        if self._running is not None:
+            self._running.transmitter.send_tones(digits)
+
     def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
         """A datagram of the RTP socket or of the RTCP socket."""
         if self._running is None:
@@ -105,10 +134,15 @@ class MediaSession:
         else:
             self._running.receive(data, source, now, on_rtcp)
 
-    def tick(self, now: float) -> None:
-        """10 ms have passed."""
+    def hear(self, now: float) -> None:
+        """10 ms have passed: what was received for them goes to the endpoint. `say` follows."""
         if self._running is not None:
-            self._running.tick(now)
+            self._running.hear(now)
+
+    def say(self, now: float, others: Callable[[int], NDArray[np.int32] | None] = _nobody) -> None:
+        """The other half of a tick: the microphone to the peer, with what `others(samples)` of a conference say."""
+        if self._running is not None:
+            self._running.say(now, others)
 
     def skip(self, milliseconds: int) -> None:
         """So much time was lost at once: the machine slept."""
@@ -163,6 +197,7 @@ class _Running:
         self._codec = CODECS[media.format.name]()
         self.transmitter = Transmitter(media, self._codec, endpoint.sample_rate, token_bytes, tamper)
         self.receiver = Receiver(media, self._codec, endpoint.sample_rate)
+        self.muted = self.aside = False
         self._cname = token_bytes(_CNAME_OCTETS).hex()
         # The wall clock may be set while a call goes on; reports want one that runs evenly.
         self._wall = time.time() - time.monotonic()
@@ -172,7 +207,8 @@ class _Running:
         self._rtcp_peer: Address = ("", 0)
         self._silences = 0  # time-outs told since something authentic came
         self._latched = False
-        self._announced = False
+        self._announced: str | None = None  # the suite that the user agent knows of; "": clear
+        self._asked_for_keys = float("-inf")
         self._address_peer(media)
         self._heard_at = now
         self._next_report = now + REPORT_INTERVAL_S
@@ -196,14 +232,26 @@ class _Running:
             self._address_peer(media)
         if media.direction.receives and not old.direction.receives:
             self._heard_at = now
+        self.listen()
 
     def rebind(self, sockets: MediaSockets) -> None:
         self._sockets = sockets
         self._send_failed = False
 
-    def tick(self, now: float) -> None:
-        self.endpoint.write(self.receiver.block(now))
-        for packet in self.transmitter.block(self.endpoint.read(self._block)):
+    def listen(self) -> None:
+        """A call on hold wants no microphone; one that is muted keeps it, to be heard at once again."""
+        self.transmitter.muted = self.muted or self.aside
+        direction = self._media.direction
+        self.endpoint.listen(direction.sends and not self.aside and (direction.receives or not self.muted))
+
+    def hear(self, now: float) -> None:
+        block = self.receiver.block(now)
+        if self._media.direction.receives and not self.aside:
+            self.endpoint.write(block)
+
+    def say(self, now: float, others: Callable[[int], NDArray[np.int32] | None]) -> None:
+        captured = self.endpoint.read(self._block)
+        for packet in self.transmitter.block(captured, None if self.aside else others(self._block)):
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
             self._send_rtcp(self._exchange.build(now, self._ntp(now)))
@@ -215,6 +263,13 @@ class _Running:
         if now >= self._next_report:
             self._next_report = max(self._next_report + REPORT_INTERVAL_S, now)
             self._post(MediaReported(self._media_id, self.report()))
+            self._ask_for_keys(now)
+
+    def _ask_for_keys(self, now: float) -> None:
+        aging = self.transmitter.aging or self.receiver.aging
+        if aging and now - self._asked_for_keys >= KEYS_AGAIN_S:
+            self._asked_for_keys = now
+            self._post(KeysAging(self._media_id))
 
     def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
         if is_stun(data):
@@ -249,7 +304,8 @@ class _Running:
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:
-        clear = isinstance(self._media.security, ClearMedia)
+        security = self._media.security
+        clear = isinstance(security, ClearMedia)
         if clear and self._latched and source != self._rtp_peer:
             return  # nothing proves that it comes from the peer
         packet = self.receiver.open_rtp(data, now)
@@ -265,9 +321,10 @@ class _Running:
                 self._rtcp_peer = source
             self._rtp_peer = source
         self._latched = True
-        if not self._announced:
-            self._announced = True
-            self._post(MediaFlowing(self._media_id) if clear else MediaSecured(self._media_id))
+        suite = security.receive.suite.name if isinstance(security, SrtpSecurity) else ""
+        if suite != self._announced and not self.receiver.under_retired_key:
+            self._announced = suite
+            self._post(MediaFlowing(self._media_id) if clear else MediaSecured(self._media_id, suite))
         for digit in digits:
             self._post(DigitReceived(self._media_id, digit))
 

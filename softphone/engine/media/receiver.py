@@ -6,6 +6,7 @@ clocks. Nothing that does not authenticate is ever played (security.md). RFC 355
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
@@ -23,6 +24,7 @@ from softphone.rtp.rtcp import parse_compound
 from softphone.rtp.telephone_event import TelephoneEventReceiver
 from softphone.sdp.negotiated import NegotiatedMedia, SrtpSecurity
 from softphone.srtp.context import MediaReceiver
+from softphone.srtp.master_key import KeyLifetimeEnded
 from softphone.srtp.replay import Replayed
 from softphone.srtp.transforms import AuthenticationFailed
 
@@ -35,6 +37,7 @@ class Receiver:
 
     def __init__(self, media: NegotiatedMedia, codec: Codec, endpoint_rate: int) -> None:
         self._endpoint_rate = endpoint_rate
+        self._silence: Samples = np.zeros(endpoint_rate * BLOCK_MS // 1000, np.int16)
         self.packets = 0
         self.auth_failures = 0
         self.replays = 0
@@ -54,6 +57,11 @@ class Receiver:
     @property
     def lost(self) -> int:
         return self._lost_before + self.statistics.lost
+
+    @property
+    def aging(self) -> bool:
+        """The peer's key has most of its life behind it."""
+        return self._context.aging
 
     def update(self, media: NegotiatedMedia, codec: Codec, now: float) -> bool:
         """A later offer/answer; an unchanged key goes on with its roll-over counter. Whether the statistics are new."""
@@ -118,6 +126,9 @@ class Receiver:
     def block(self, now: float) -> Samples:
         """The next 10 ms for the speaker at the endpoint's rate; silence in hold."""
         wanted = self._endpoint_rate * BLOCK_MS // 1000
+        if not self._media.direction.receives:
+            self.level.update(self._silence)
+            return self._silence
         ready = self._ready
         while ready.size < wanted:
             played = self._resampler.process(self._next(self._codec.sample_rate * BLOCK_MS // 1000, now))
@@ -128,8 +139,6 @@ class Receiver:
 
     def _next(self, frame: int, now: float) -> Samples:
         """What the jitter buffer has for this moment, as samples at the codec's rate; `frame` of them at least."""
-        if not self._media.direction.receives:
-            return np.zeros(frame, np.int16)
         playout = self._jitter_buffer.get(now)
         match playout:
             case Frame():
@@ -154,7 +163,7 @@ class Receiver:
             if self._retired is None or now > self._retired_until:
                 raise
             self.under_retired_key = True
-            return self._retired.unprotect_rtp(data)
+            return _opened(self._retired.unprotect_rtp, data)
 
     def _unprotect_rtcp(self, data: bytes, now: float) -> bytes:
         self.under_retired_key = False
@@ -164,7 +173,7 @@ class Receiver:
             if self._retired is None or now > self._retired_until:
                 raise
             self.under_retired_key = True
-            return self._retired.unprotect_rtcp(data)
+            return _opened(self._retired.unprotect_rtcp, data)
 
     def _count_failure(self, data: bytes) -> None:
         """Not SRTP under our key. What reads as RTP or RTCP besides is counted as seen in plain (cli.md)."""
@@ -194,3 +203,11 @@ class Receiver:
         """An authenticated packet is valid at once; in clear the probation of RFC 3550 A.1 guards against strays."""
         encrypted = isinstance(media.security, SrtpSecurity)
         return ReceptionStatistics(media.format.clock_rate, 0 if encrypted else MIN_SEQUENTIAL)
+
+
+def _opened(unprotect: Callable[[bytes], bytes], data: bytes) -> bytes:
+    """Under a retired key, whose end of life ends no call: another has taken its place."""
+    try:
+        return unprotect(data)
+    except KeyLifetimeEnded as error:
+        raise AuthenticationFailed(error.failure.reason) from None

@@ -75,6 +75,9 @@ class MediaShare:
     def set_muted(self, media_id: MediaId, muted: bool) -> None:
         self._shared.engine.set_muted(media_id, muted)
 
+    def set_aside(self, media_id: MediaId, aside: bool) -> None:
+        self._shared.engine.set_aside(media_id, aside)
+
     def send_digits(self, media_id: MediaId, digits: str) -> None:
         self._shared.engine.send_digits(media_id, digits)
 
@@ -90,9 +93,9 @@ class MediaShare:
         """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
         self._shared.engine.mix(media_ids, silenced)
 
-    def play_tone(self, call_id: str, tone: Tone | None) -> None:
+    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
         """To the person alone; None stops what this call plays."""
-        self._shared.engine.play_tone(call_id, tone)
+        self._shared.engine.play_tone(call_id, tone, endpoint)
 
     def stop(self, media_id: MediaId) -> None:
         self._open.discard(media_id)

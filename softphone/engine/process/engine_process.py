@@ -63,25 +63,33 @@ class EngineParts:
 
 
 class NoticeEndpoints:
-    """Every call's endpoint, wrapped so that the notice can take it over."""
+    """The calls' endpoints, wrapped so that the notice can take them over; the same one for calls that share one."""
 
     def __init__(self, endpoint: Callable[[], AudioEndpoint]) -> None:
         self._endpoint = endpoint
-        self._open: list[NoticeEndpoint] = []
+        self._open: list[tuple[AudioEndpoint, NoticeEndpoint]] = []
 
     def __call__(self, media_id: MediaId) -> AudioEndpoint:
         del media_id  # every call gets the devices of the settings
-        wrapped = NoticeEndpoint(self._endpoint())
-        self._open.append(wrapped)
-        return wrapped
+        return self.speaker()
+
+    def speaker(self) -> AudioEndpoint:
+        """For tones: what a call of this moment would get."""
+        endpoint = self._endpoint()
+        for known, wrapped in self._open:
+            if known is endpoint:
+                return wrapped
+        self._open.append((endpoint, NoticeEndpoint(endpoint)))
+        return self._open[-1][1]
 
     def give_notice(self) -> None:
-        for endpoint in self._open:
-            endpoint.give_notice()
+        for _, wrapped in self._open:
+            wrapped.give_notice()
 
     def forget(self) -> None:
         """No call runs."""
-        self._open.clear()
+        for _, wrapped in self._open:
+            wrapped.forget_notice()
 
 
 class EngineProcess:

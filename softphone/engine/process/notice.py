@@ -43,19 +43,28 @@ class NoticeEndpoint:
         if self._notice is None:
             self._notice = notice_samples(self.sample_rate)
 
+    def forget_notice(self) -> None:
+        """For the next call; from any thread."""
+        self._notice, self._said, self._played = None, 0, 0
+
     def start(self) -> None:
         self._endpoint.start()
 
+    def listen(self, wanted: bool) -> None:
+        self._endpoint.listen(wanted)
+
     def read(self, samples: int) -> Samples:
         heard = self._endpoint.read(samples)  # read on, so that nothing piles up behind it
-        if self._notice is None:
+        notice = self._notice  # another thread may set it
+        if notice is None:
             return heard
-        part, self._said = _part(self._notice, self._said, samples), self._said + samples
+        part, self._said = _part(notice, self._said, samples), self._said + samples
         return part
 
     def write(self, frame: Samples) -> None:
-        if self._notice is not None:
-            part, self._played = _part(self._notice, self._played, frame.size), self._played + frame.size
+        notice = self._notice
+        if notice is not None:
+            part, self._played = _part(notice, self._played, frame.size), self._played + frame.size
             frame = part
         self._endpoint.write(frame)
 

@@ -145,7 +145,8 @@ class Pair:
             self.now += TICK
             for side in (self.a, self.b):
                 side.take_in(self.now)
-                side.session.tick(self.now)
+                side.session.hear(self.now)
+                side.session.say(self.now)
 
     def close(self) -> None:
         for side in (self.a, self.b):

@@ -113,8 +113,8 @@ def test_a_replayed_packet_is_counted_and_not_taken_again() -> None:
         both.advance(0.1)
         both.b.take_in(both.now)
         received = both.b.session.report().rtp_received
-        both.a.session.tick(both.now)
-        both.a.session.tick(both.now)
+        both.a.session.say(both.now)
+        both.a.session.say(both.now)
         data, source = both.b.sockets.rtp.recvfrom(2048)
         for _ in range(3):
             both.b.session.receive(data, source, both.now, False)
