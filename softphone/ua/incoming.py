@@ -26,6 +26,7 @@ from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
 from softphone.ua.responses import ACCEPT, ALLOW, response_to, warning_399
 from softphone.ua.rules import Rules
 from softphone.ua.session_timer import interval_refusal
+from softphone.ua.subscriptions import ALLOW_EVENTS
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
@@ -46,6 +47,7 @@ class IncomingRequests:
             "REFER": agent.transfers.refer,
             "NOTIFY": agent.transfers.notify,
             "INFO": agent.digits.info,
+            "MESSAGE": lambda call, key, request, now: agent.instant_messages.message(call.account, key, request, now),
         }
         self._outside: dict[str, Callable[[Account, str, Request, float], None]] = {
             "INVITE": self._invite,
@@ -162,7 +164,13 @@ class IncomingRequests:
             request,
             486 if busy else 200,
             to_tag=token(self._agent.token_bytes),
-            headers=(("Allow", ALLOW), ("Accept", ACCEPT), ("Accept-Encoding", "identity"), ("Accept-Language", "en")),
+            headers=(
+                ("Allow", ALLOW),
+                ("Allow-Events", ALLOW_EVENTS),
+                ("Accept", ACCEPT),
+                ("Accept-Encoding", "identity"),
+                ("Accept-Language", "en"),
+            ),
         )
 
     def _invite(self, account: Account, key: str, request: Request, now: float) -> None:

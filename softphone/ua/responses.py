@@ -24,9 +24,9 @@ __all__ = [
     "with_next_cseq",
 ]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
 ACCEPT = "application/sdp"
-SUPPORTED_EXTENSIONS: frozenset[str] = frozenset({"100rel", "gruu", "outbound", "replaces", "timer"})
+SUPPORTED_EXTENSIONS: frozenset[str] = frozenset({"100rel", "from-change", "gruu", "outbound", "replaces", "timer"})
 
 
 def supported_headers(account: Account) -> tuple[tuple[str, str], ...]:

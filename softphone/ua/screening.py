@@ -22,7 +22,7 @@ from softphone.ua.caller_patterns import caller_patterns
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallDeflected, CallEnded, CallerIdentity, CallEstablished, CallRefused, Event, Party
 from softphone.ua.forwarding import redirection
-from softphone.ua.identity import asserted_address
+from softphone.ua.identity import asserted_address, caller_identity
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
@@ -70,6 +70,10 @@ class Screening:
         if rules.forwarding.busy:
             return _sent_on(account, invite, rules.forwarding.busy, "busy", 486)
         return Turned(486, "busy-here")
+
+    def denies(self, account: Account, request: Request) -> bool:
+        """Whether the account's rules turn this sender away; for requests that are no calls."""
+        return self._denied(account, request, caller_identity(request))
 
     def _denied(self, account: Account, invite: Request, identity: CallerIdentity) -> bool:
         if account.rules.deny_anonymous and identity.anonymous:

@@ -54,10 +54,12 @@ from softphone.ua.commands import (
     TransferTo,
     Unregister,
 )
+from softphone.ua.connected_line import ConnectedLine
 from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.digits import Digits
 from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
+from softphone.ua.identity import with_privacy
 from softphone.ua.incoming import IncomingRequests
 from softphone.ua.inputs import (
     BytesReceived,
@@ -98,6 +100,7 @@ class UserAgent:
         self.instant_messages = InstantMessages(self)
         self.digits = Digits(self)
         self.screening = Screening(self)
+        self.connected_line = ConnectedLine(self)
         self._usages: tuple[Usage, ...] = (
             self.transfers,
             self.several_calls,
@@ -105,6 +108,7 @@ class UserAgent:
             self.instant_messages,
             self.digits,
             self.screening,
+            self.connected_line,
         )
         self._unseen: list[Event] = []  # told to the person, not yet to the usages
         self._incoming = IncomingRequests(self, self.rules)
@@ -209,8 +213,10 @@ class UserAgent:
         return self._accounts[account_id].account
 
     def flow(self, account_id: AccountId) -> OpenedFlow | None:
+        """None also in the moment in which a flow's end is being told to what ran over it."""
         session = self._accounts.get(account_id)
-        return session.keeper.flow if session is not None else None
+        flow = session.keeper.flow if session is not None else None
+        return flow if flow is not None and flow.id in self._framers else None
 
     def emit(self, item: Action | Event) -> None:
         self._outputs.append(item)
@@ -222,7 +228,7 @@ class UserAgent:
         if flow is None:
             return None
         request = with_service_route(request, flow.binding.service_route)
-        branch = self._layer.send_request(request, flow.id, flow.sent_by, now)
+        branch = self._layer.send_request(with_privacy(request), flow.id, flow.sent_by, now)
         self._handlers[branch] = (account_id, handler)
         return branch
 
@@ -411,6 +417,7 @@ class UserAgent:
                     session = self._accounts.get(entry[0])
                     if session is not None:
                         session.learn(response)
+                    self.connected_line.responded(response, now)
                     entry[1].response(branch, response, now)
             case RequestFailed(branch=branch, error=error):
                 entry = self._handlers.get(branch)
@@ -458,8 +465,10 @@ class UserAgent:
             return
         policy = self.rules.media_policy(session.account, target)
         account = session.account
+        if command.hide_identity is not None:
+            account = replace(account, hide_identity=command.hide_identity)
         offer_answer = OfferAnswerSession(policy, account.codecs, self.token_bytes, rtcp_mux=account.rtcp_mux)
-        call = Call.outgoing(self, session.account, command.call_id, target, offer_answer, policy, now, headers)
+        call = Call.outgoing(self, account, command.call_id, target, offer_answer, policy, now, headers)
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote, replaces))
         if session.keeper.flow is not None:

@@ -106,6 +106,7 @@ class Joined:
             ServerTarget("lab.test", 5061),
             password=Secret("pw"),
             media_policy=policy or MediaPolicy(),
+            message_waiting=False,
         )
 
     def start(self, register: bool = True) -> None:

@@ -64,6 +64,7 @@ class Stage:
             password=Secret("wonderland"),
             media_policy=policy or MediaPolicy(),
             register=register,
+            message_waiting=False,  # the server here has no mailboxes, unless a test says so
         )
         self.flow_id = ""
         self.flow = FLOW  # what the next flow will be

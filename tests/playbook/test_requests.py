@@ -17,7 +17,7 @@ def stage() -> Stage:
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        ({"method": "MESSAGE"}, 405),
+        ({"method": "PUBLISH"}, 405),
         ({"method": "REGISTER"}, 405),
         ({"method": "OPTIONS", "uri": "http:x"}, 416),
         ({"method": "OPTIONS", "uri": "sip:mallory@192.0.2.1"}, 404),

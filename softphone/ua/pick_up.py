@@ -1,0 +1,76 @@
+"""Taking a call that rings at a watched line: its feature code, or INVITE with Replaces (RFC 3891, RFC 5359 §2.16).
+
+Owns: what is called and with which header. An early dialog can be replaced only at the caller, who began it (RFC 3891
+§3): the INVITE goes to the remote target that the line's server names, which may be the server itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
+from softphone.sip.tokens import is_token
+from softphone.sip.uri import SipUri, TelUri, parse_uri
+from softphone.ua.account import WatchedLine
+from softphone.ua.busy_lamps import BusyLamp
+from softphone.ua.dialog_info import LineDialog, Participant
+
+Headers = tuple[tuple[str, str], ...]
+# A Call-ID; within Replaces it ends at a semicolon (RFC 3891 §6.1), and a comma would begin a second value.
+_WORD = re.compile(r"[!-+\--:<-~]+")
+
+
+def pickup_of(lamp: BusyLamp | None) -> tuple[str, Headers]:
+    """What to dial, and the headers of the INVITE. Raises OperationFailed in words if there is nothing to take."""
+    if lamp is None:
+        raise _refused("This line is not watched.", "Add it to the account's busy-lamp keys.")
+    dialog = lamp.ringing
+    if dialog is None:
+        raise _refused("Nothing rings at this line now.", "Pick up while the key shows that the line rings.")
+    if lamp.line.pickup_code:
+        return _with_code(lamp.line), ()
+    return _remote_target(dialog.remote), (("Replaces", _replaces(dialog)), ("Require", "replaces"))
+
+
+def _with_code(line: WatchedLine) -> str:
+    """The code before the user part of the line, at its domain; as typed where that is a user part or number alone."""
+    typed = line.uri.strip()
+    scheme, colon, rest = typed.partition(":")
+    if colon and scheme.lower() in ("sip", "sips", "tel", "callto"):
+        typed = rest
+    user, at, host = typed.partition("@")
+    return f"{line.pickup_code}{user}{at}{host}"
+
+
+def _replaces(dialog: LineDialog) -> str:
+    """The line's dialog as its caller knows it: the tags are the other way round there.
+
+    `Require: replaces` goes with it: a caller that does not know Replaces would only ring with a second call.
+    """
+    if not (_WORD.fullmatch(dialog.call_id) and is_token(dialog.local_tag) and is_token(dialog.remote_tag)):
+        raise _refused(
+            "The server does not say which call rings there, so it cannot be taken.",
+            "Set the line's pickup code, or have the server send call-id and tags in its dialog information.",
+        )
+    return f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag};early-only"
+
+
+def _remote_target(remote: Participant) -> str:
+    """Where the caller is reached: by our account's server, so the address's own transport does not count."""
+    try:
+        uri = parse_uri(remote.target or remote.uri)
+    except RemoteProtocolError:
+        uri = None
+    match uri:
+        case SipUri():
+            kept = tuple((name, value) for name, value in uri.parameters if name.lower() not in ("transport", "method"))
+            return str(replace(uri, password=None, parameters=kept, headers=()))
+        case TelUri():
+            return str(uri)
+        case _:
+            raise _refused("The server does not say who calls there.", "Set the line's pickup code.")
+
+
+def _refused(reason: str, remedy: str) -> OperationFailed:
+    return OperationFailed(Failure(FailureKind.USAGE, reason, remedy))
