@@ -87,11 +87,12 @@ def token(token_bytes: TokenBytes, octets: int = 8) -> str:
     return token_bytes(octets).hex()
 
 
-def contact_value(account: Account, flow: OpenedFlow, *, hidden: bool = False) -> str:
+def contact_value(account: Account, flow: OpenedFlow, *, hidden: bool | None = None) -> str:
     """Our Contact in a dialog: the GRUU, if there is one (RFC 5627 §4.3), else our address on this flow.
 
-    `hidden`: one that does not name the account (RFC 3323 §4.1.1.3, RFC 5627 §3.1.2).
+    `hidden`: one that does not name the account (RFC 3323 §4.1.1.3, RFC 5627 §3.1.2); None: as the account wants it.
     """
+    hidden = account.hide_identity if hidden is None else hidden
     gruu = flow.binding.temporary_gruu if hidden else flow.binding.public_gruu
     if gruu:
         return f"<{gruu}>"

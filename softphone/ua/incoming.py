@@ -121,6 +121,7 @@ class IncomingRequests:
         dialog = call.dialog_of(request.method, to_addr(request).tag or "", from_addr(request).tag or "")
         assert dialog is not None
         dialog.receive(request)
+        self._agent.connected_line.requested(call, dialog, request)
         handler = self._within.get(request.method)
         if handler is None:
             self._agent.respond(key, response_to(request, 481), now)

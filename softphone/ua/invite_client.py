@@ -22,6 +22,7 @@ from softphone.ua.account import Account
 from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
+from softphone.ua.identity import caller_address, privacy_headers
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.redirections import Redirections
@@ -106,18 +107,16 @@ class InviteClient:
             self._fail(flow_lost("before the call was sent"), CallTrigger.FAILED, now)
             return
         account = self._account
-        local = SipUri("sip", account.domain, user=account.user)
-        name = f'"{account.display_name.replace(chr(34), "")}" ' if account.display_name else ""
         self._cseq += 1
         said = (("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported_headers(account))
         request = new_request(
             "INVITE",
             self.target,
-            from_=f"{name}<{local}>;tag={self._from_tag}",
+            from_=str(caller_address(account).with_parameter("tag", self._from_tag)),
             to=self._to,
             call_id=self._call_id,
             cseq=self._cseq,
-            headers=(*said, *self._timer.request_headers(), *self._headers),
+            headers=(*said, *self._timer.request_headers(), *privacy_headers(account), *self._headers),
             body=self._offer(),
         )
         self._transmit(self._host.authorize(account.id, request), now)

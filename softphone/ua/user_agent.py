@@ -6,6 +6,7 @@ are values. What each machine does is in its own file.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
@@ -417,7 +418,7 @@ class UserAgent:
                     session = self._accounts.get(entry[0])
                     if session is not None:
                         session.learn(response)
-                    self.connected_line.responded(response, now)
+                    self.connected_line.responded(response)
                     entry[1].response(branch, response, now)
             case RequestFailed(branch=branch, error=error):
                 entry = self._handlers.get(branch)
