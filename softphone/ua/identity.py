@@ -43,7 +43,7 @@ _REASONS = {
     "out-of-service": "out-of-service",
     "away": "away",
 }
-# Causes of History-Info (RFC 4458 §2, RFC 7544 §7.2) in the same words.
+# The cause of a new target (RFC 4458 §2, RFC 7544 §7.2), and the status that an old one answered with.
 _CAUSES = {
     302: "unconditional",
     408: "no-answer",
@@ -51,9 +51,8 @@ _CAUSES = {
     486: "busy",
     487: "deflection",
     503: "unavailable",
-    600: "busy",
-    603: "deflection",
 }
+_STATUSES = {302: "unconditional", 408: "no-answer", 480: "unavailable", 486: "busy", 503: "unavailable", 600: "busy"}
 
 
 def party_of(address: NameAddr) -> Party:
@@ -148,15 +147,15 @@ def _history_stations(entries: tuple[NameAddr, ...]) -> tuple[Station, ...]:
     by_index = {index: entry for entry in entries if (index := _index(entry))}
     found: list[Station] = []
     for before, entry in itertools.pairwise(entries):
-        cause = _cause_parameter(entry)
+        cause, status = _cause_parameter(entry), _status(before)
         left = by_index.get(entry.parameter("mp") or "")
-        if left is None and (cause is not None or _reason_cause(before) is not None):
+        if left is None and (cause is not None or status is not None):
             left = before
         if left is None or not isinstance(left.uri, SipUri):
             continue
-        why = cause if cause is not None else _reason_cause(left)
+        reason = _STATUSES.get(status or 0, "") if cause is None else _CAUSES.get(cause, "")
         hidden = any(name.casefold() == "privacy" and value.casefold() != "none" for name, value in left.uri.headers)
-        found.append(Station(left, _CAUSES.get(why or 0, ""), hidden))
+        found.append(Station(left, reason, hidden))
     return tuple(Station(_without_headers(s.address), s.reason, s.hidden) for s in reversed(found))
 
 
@@ -171,8 +170,8 @@ def _cause_parameter(entry: NameAddr) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"[0-9]{3}", text) else None
 
 
-def _reason_cause(entry: NameAddr) -> int | None:
-    """The SIP cause of the Reason within the entry's URI (RFC 7044 §5.2)."""
+def _status(entry: NameAddr) -> int | None:
+    """What this target answered with, by the Reason within its URI (RFC 7044 §5.2)."""
     if not isinstance(entry.uri, SipUri):
         return None
     for name, value in entry.uri.headers:
