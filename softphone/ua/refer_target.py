@@ -14,7 +14,7 @@ from softphone.sip.header_values import NameAddr
 from softphone.sip.message import Request
 from softphone.sip.refer import refer_to, referred_by
 from softphone.sip.replaces import Replaces, parse_replaces
-from softphone.sip.uri import SipUri
+from softphone.sip.uri import OtherUri, SipUri
 from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.events import Party
 from softphone.ua.identity import party_of
@@ -47,6 +47,8 @@ def refer_target(request: Request, domain: str) -> ReferTarget:
     """Raises RemoteProtocolError (400, or 603 for what is not called) with the reason."""
     named = refer_to(request).uri
     replaces: Replaces | None = None
+    if isinstance(named, OtherUri):
+        raise RemoteProtocolError(f"Addresses of the kind “{named.scheme[:32]}:” cannot be called", 603)
     if isinstance(named, SipUri):
         values = [value for name, value in named.headers if name.lower() == "replaces"]
         if len(values) > 1:

@@ -62,6 +62,7 @@ TRANSFEROR_TABLE: StateTable[TransferorState, TransferorTrigger, TransferorStep]
         (S.FOLLOWING, T.PROGRESS): (S.FOLLOWING, (A.FOLLOW,)),
         (S.FOLLOWING, T.PEER_LEFT): _DONE,
         (S.FOLLOWING, T.TIMER): _FAILED,
+        (S.ENDED, T.TIMER): (S.ENDED, (A.COME_BACK,)),  # there was no flow to resume over
         **{(s, T.SUCCESS): _DONE for s in (S.REFERRING, S.FOLLOWING)},
         **{(s, T.FAILURE): _FAILED for s in (S.REFERRING, S.FOLLOWING)},
         **{(s, T.PEER_LEFT): _FAILED for s in (S.HOLDING, S.REFERRING)},
@@ -74,7 +75,7 @@ TRANSFEROR_TABLE: StateTable[TransferorState, TransferorTrigger, TransferorStep]
     # A NOTIFY has told that it was accepted; and the target hangs up on us when the transferee takes our place.
     | every((S.FOLLOWING,), T.HELD, T.ACCEPTED, T.ACCEPTED_UNTOLD, T.REFUSED)
     | every((S.REFERRING, S.FOLLOWING), T.OTHER_OVER)
-    | every((S.ENDED,), *T),
+    | every((S.ENDED,), *(t for t in T if t is not T.TIMER)),
 )
 
 

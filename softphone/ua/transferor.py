@@ -27,6 +27,7 @@ from softphone.ua.transfer_tables import TRANSFEROR_TABLE, TransferorState, Tran
 HOLD_WITHIN = 4.0  # s to wait for the hold; then the REFER goes out beside it
 FIRST_NOTIFY_WITHIN = 64 * 0.5  # s after the 202 (RFC 6665 §4.1.2.4, Timer N)
 NOTIFY_WITHIN = 180.0  # s for the next NOTIFY if the last one did not say how long it subscribes: a call may ring long
+RESUME_AGAIN_AFTER = 2.0  # s between looks for a flow to resume over, while the call lasts
 SHORTEST_WAIT, LONGEST_WAIT = 32.0, 600.0  # s; bounds on what a NOTIFY says
 
 T = TransferorTrigger
@@ -191,12 +192,16 @@ class Transferor:
 
     def _come_back(self, now: float) -> None:
         """What we had held for the transfer is resumed; what the person had held stays on hold."""
+        if self._host.flow(self.call.account.id) is None:
+            self._deadline = now + RESUME_AGAIN_AFTER
+            return
         for part in self._parts:
             left = part is self.call and self._call_gone
             if part.id in self._unheld and not left and part.state is CallState.ESTABLISHED:
                 part.hold(Direction.SENDRECV, now)
 
     def _forget(self, now: float) -> None:
+        """Before what follows, which may set a time of its own."""
         del now
         self._deadline = None
         self._requester.forget()

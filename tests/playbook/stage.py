@@ -67,6 +67,7 @@ class Stage:
             message_waiting=False,  # the server here has no mailboxes, unless a test says so
         )
         self.flow_id = ""
+        self.other_flows: set[str] = set()  # of further accounts, which are sent on and not played
         self.flow = FLOW  # what the next flow will be
         self.reachable: bool | None = True  # None: an attempt takes until the test says how it ended
         self.opens_media = True
@@ -284,7 +285,7 @@ class Stage:
                 elif self.reachable is False:
                     self.agent.handle(FlowClosed(flow_id, LOST), self.now)
             case SendBytes(flow_id=flow_id, data=data):
-                assert flow_id == self.flow_id, "sent on a flow that is not open"
+                assert flow_id in {self.flow_id, *self.other_flows}, "sent on a flow that is not open"
                 self.raw.append(data)
                 if data.strip():
                     self._read(data)

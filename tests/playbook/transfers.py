@@ -16,6 +16,7 @@ class Talk:
         self.stage = Stage(policy).registered()
         self.invite, self.theirs = self.stage.in_call(their_session(policy))
         self.number = 0
+        self._answered: list[Request] = []  # NOTIFYs
         self.stage.heard()
 
     # What the other side says
@@ -90,12 +91,6 @@ class Talk:
             if isinstance(message, Request) and message.method == "NOTIFY" and message not in self._answered:
                 self._answered.append(message)
                 self.stage.reply(message, 200)
-
-    @property
-    def _answered(self) -> list[Request]:
-        if not hasattr(self, "_notifies"):
-            self._notifies: list[Request] = []
-        return self._notifies
 
     def heard(self) -> list[str]:
         return self.stage.heard()
