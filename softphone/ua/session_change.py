@@ -216,6 +216,7 @@ class SessionChange:
     def change_unsent(self, failure: Failure, now: float) -> None:
         """What nobody asked for in person stays wanted: it goes over the next flow."""
         kept = Wishes(offer=self._carried.offer, refresh=self._carried.refresh)
+        self._carried.offer = self._carried.refresh = False
         self._session_as_it_was()
         self._failure = failure
         self._trigger(ChangeTrigger.REFUSED, now)
@@ -403,7 +404,7 @@ def _seconds(response: Response) -> float | None:
 
 def _session_expired(interval: int) -> Failure:
     return Failure(
-        FailureKind.MEDIA_LOST,
+        FailureKind.SERVER_SILENT,
         f"The other side has not confirmed the call for {interval // 60} minutes, so it is taken to be gone.",
         "Call again; if it happens in every call, ask whoever runs the server about session timers (RFC 4028).",
         status=408,
