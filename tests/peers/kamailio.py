@@ -10,8 +10,15 @@ Quirks of Kamailio 5.6 met here:
   by our configuration at level 2 (`log_text()`).
 - Registrations live in memory: `kill()` and `restart()` forget them, as a crashed server would.
 - In-dialog requests that it forwards carry `;alias=` in Contact URIs: that is Kamailio's, not the phone's.
-- SUBSCRIBE and PUBLISH end with 489: presence is not loaded.
+- SUBSCRIBE and PUBLISH end with 489 unless `presence` is asked for. Its presence modules publish to itself over TLS;
+  NOTIFY passes its own routing, which knows the connection of a phone. After `restart()` it answers 481 to what was
+  subscribed before.
+- It promises GRUUs to every phone that names an instance (`gruu_enabled`), and finds the way to one in a dialog only if
+  its script asks for it (`is_gruu()`, `lookup()`), or by `;alias=`, which it adds to GRUUs too.
+- As an edge proxy (`edge_of`) it puts flow tokens into Record-Route for a Contact with `;ob`, not for a GRUU.
 """
+
+from __future__ import annotations
 
 import contextlib
 import re
@@ -28,6 +35,8 @@ from tests.peers.process import PeerProcess, require, search_path, short_directo
 
 DOMAIN: Final = "sip.test"
 PASSWORDS: Final[Mapping[str, str]] = {"alice": "alicepw", "bob": "bobpw", "carol": "carolpw"}
+MESSAGE_SUMMARY: Final = "application/simple-message-summary"
+EMPTY_TABLES: Final = Path("/usr/share/kamailio/dbtext/kamailio")
 TEMPLATES: Final = Path(__file__).parent / "templates"
 START_TIMEOUT: Final = 10.0
 
@@ -87,27 +96,48 @@ class Kamailio:
         identity: Identity | None = None,
         nonce_seconds: int = 300,
         min_expires: int = 30,
+        max_expires: int = 3600,
         host: str = "127.0.0.1",
         tls_port: int | None = None,
+        outbound: bool = False,
+        gruu: bool = True,
+        edge_of: Kamailio | None = None,
+        flow_timer: int = 20,
+        presence: bool = False,
+        min_subscription: int = 0,
+        max_subscription: int = 3600,
     ) -> None:
         """Start and wait until it answers.
 
         `rtpengine`: the control port of a running Rtpengine; `rtpengine_flags`: e.g. "RTP/SAVP" to make it speak
         SRTP to both sides. `identity`: another certificate than the good one. `nonce_seconds`: after that long a
-        digest nonce is stale (RFC 7616 §3.3). `min_expires`: shorter registrations are made this long (RFC 3261 §10.3).
+        digest nonce is stale (RFC 7616 §3.3). `min_expires`: shorter registrations are made this long (RFC 3261 §10.3),
+        longer ones than `max_expires` are cut.
         `host`: the address that it listens on; `tls_port`: a port that the caller knows to be free there.
+        `outbound`: a registrar that knows flows and Path (RFC 5626 §6), and gives GRUUs if `gruu`; it wants `udp` for
+        its edge proxy. `edge_of`: no registrar, but the edge proxy of that one; `flow_timer`: seconds within which it
+        wants a keep-alive.
+        `presence`: busy lamps (RFC 4235) and message waiting (`publish_mailbox`); shorter subscriptions than
+        `min_subscription` seconds get 423, longer ones than `max_subscription` are cut.
         """
         require("kamailio", "kamcmd")
         self.ca = ca
         self.host = host
         self.tls_port = tls_port or free_port()
-        self.udp_port = free_port() if udp else None
+        self.udp_port = free_port() if udp or edge_of is not None else None
         self.directory = short_directory("kam")
         self._log = self.directory / "log"
         self._dump = self.directory / "dump"
         self._control = self.directory / "ctl.sock"
         self._dump.mkdir()
-        switches = {"WITH_SHA256": sha256, "WITH_UDP": udp, "WITH_DUMP": dump, "WITH_RTPENGINE": rtpengine is not None}
+        switches = {
+            "WITH_SHA256": sha256,
+            "WITH_UDP": udp,
+            "WITH_DUMP": dump,
+            "WITH_RTPENGINE": rtpengine is not None,
+            "WITH_OUTBOUND": outbound,
+            "WITH_PRESENCE": presence,
+        }
         self._defines = [word for name, wanted in switches.items() if wanted for word in ("-A", name)]
         identity = identity or ca.server
         words = {
@@ -120,17 +150,27 @@ class Kamailio:
             "RTPENGINE_FLAGS": rtpengine_flags,
             "NONCE_SECONDS": nonce_seconds,
             "MIN_EXPIRES": min_expires,
+            "MAX_EXPIRES": max_expires,
+            "MIN_SUBSCRIPTION": min_subscription,
+            "MAX_SUBSCRIPTION": max_subscription,
             "ACCOUNTS": "\n".join(f'    $sht(password=>{user}) = "{word}";' for user, word in PASSWORDS.items()),
             "CERTIFICATE": identity.certificate,
             "PRIVATE_KEY": identity.private_key,
             "ROOT": ca.root,
             "MUTUAL": "yes" if mutual else "no",
+            "REGISTRAR": f"{edge_of.host}:{edge_of.udp_port}" if edge_of is not None else "",
+            "FLOW_TIMER": flow_timer,
+            "GRUU": int(gruu),
+            "EDGE_LIFETIME": flow_timer + 10,
         }
-        for name in ("kamailio.cfg", "tls.cfg"):
-            text = (TEMPLATES / name).read_text()
+        main = "edge.cfg" if edge_of else "kamailio.cfg"
+        for name, template in (("kamailio.cfg", main), ("tls.cfg", "tls.cfg"), ("presence.cfg", "presence.cfg")):
+            text = (TEMPLATES / template).read_text()
             for word, value in words.items():
                 text = text.replace(f"@{word}@", str(value))
             (self.directory / name).write_text(text)
+        if presence:
+            shutil.copytree(EMPTY_TABLES, self.directory / "dbtext")
         self._process = self._start()
 
     @property
@@ -152,6 +192,34 @@ class Kamailio:
             f"{user} to have {count} contact(s)",
             timeout,
         )
+
+    def answer_registers(self, mood: str) -> None:
+        """From now on: "503 90" (and Retry-After), "302 sip:other;transport=tls", "silence"; "" as ever."""
+        command = ("htable.sets", "mood", "register", mood) if mood else ("htable.delete", "mood", "register")
+        self._ask(*command)
+
+    def publish_mailbox(self, user: str, summary: str) -> None:
+        """What a voice mail server would publish (RFC 3903): `summary` is a body of RFC 3842. Needs `presence`."""
+        self._request("PUBLISH", f"sip:{user}@{DOMAIN}", user, summary, "Event: message-summary", "Expires: 3600")
+
+    def notify_unasked(self, user: str, event: str, body: str, content_type: str = MESSAGE_SUMMARY) -> None:
+        """NOTIFY to `user` outside of any subscription."""
+        headers = (f"Event: {event}", "Subscription-State: active")
+        self._request("NOTIFY", f"sip:{user}@{DOMAIN}", user, body, *headers, content_type=content_type)
+
+    def _request(
+        self, method: str, uri: str, user: str, body: str, *headers: str, content_type: str = MESSAGE_SUMMARY
+    ) -> None:
+        """Has Kamailio send a request of its own through its own routing."""
+        lines = (
+            f"From: <sip:voicemail@{DOMAIN}>",  # it adds the tag
+            f"To: <sip:{user}@{DOMAIN}>",
+            f"Contact: <sip:{self.host}:{self.tls_port};transport=tls>",
+            *headers,
+            f"Content-Type: {content_type}",
+        )
+        itself = f"sip:{self.host}:{self.tls_port};transport=tls"
+        self._tell("tm.t_uac_start", method, uri, itself, ".", "".join(f"{line}\r\n" for line in lines), body)
 
     def messages(self) -> list[SipMessage]:
         """Every SIP message that passed, oldest first, in clear."""
@@ -212,6 +280,19 @@ class Kamailio:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
         return process
+
+    def _tell(self, *command: str) -> None:
+        """A command that must work."""
+        done = subprocess.run(
+            ["kamcmd", "-s", f"unix:{self._control}", *command],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            env={"PATH": search_path()},
+            check=False,
+        )
+        if done.returncode != 0 or "error:" in done.stdout:
+            raise RuntimeError(f"kamailio refused {command[0]}: {done.stdout}{done.stderr}")
 
     def _ask(self, *command: str) -> str:
         """Send a command to the control socket; the text of its answer, or "" for an error such as "not found"."""
