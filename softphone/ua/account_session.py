@@ -115,6 +115,11 @@ class AccountSession:
         elif self.keeper.flow is not None and refreshes:
             self.registration.trigger(RegistrationTrigger.REGISTER, now)
 
+    def media_interrupted(self, now: float, *, over: bool) -> None:
+        """A call's packets stopped coming, so the flow may be dead too; or they come again, so it can be had again."""
+        if not over or self.keeper.flow is None:
+            self.suspect(now)
+
     @property
     def unregistered(self) -> bool:
         return self.registration.state in (RegistrationMachineState.IDLE, RegistrationMachineState.FAILED)

@@ -71,7 +71,7 @@ class MediaSecured:
     """The first SRTP packet of the peer under this suite has authenticated."""
 
     media_id: MediaId
-    srtp_suite: str = ""  # what DTLS-SRTP agreed on; "" with SDES, whose suite is the negotiated one
+    srtp_suite: str = ""  # what protects it; "" is taken for the suite of the negotiated key
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,14 @@ class MediaFlowing:
     """The first RTP packet of the peer on a ClearMedia session has arrived."""
 
     media_id: MediaId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInterrupted:
+    """Nothing authentic comes any more while something is due, or it comes again (`over`): the network is to blame."""
+
+    media_id: MediaId
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ Input = (
     | MediaSecured
     | KeysAging
     | MediaFlowing
+    | MediaInterrupted
     | MediaTimedOut
     | DigitReceived
     | MediaReported

@@ -29,7 +29,7 @@ from softphone.sip.transaction_outputs import (
 )
 from softphone.ua.account import Account, AccountId
 from softphone.ua.account_session import AccountSession
-from softphone.ua.actions import Action, CloseFlow, FlowId, MediaId, SendBytes
+from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes
 from softphone.ua.binding import with_service_route
 from softphone.ua.call import Call
 from softphone.ua.call_inputs import command_call, hear_media
@@ -62,14 +62,7 @@ from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
 from softphone.ua.identity import with_privacy
 from softphone.ua.incoming import IncomingRequests
-from softphone.ua.inputs import (
-    BytesReceived,
-    FlowClosed,
-    FlowOpened,
-    Input,
-    MediaInterrupted,
-    NetworkChanged,
-)
+from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaInterrupted, NetworkChanged
 from softphone.ua.instant_messages import InstantMessages
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
@@ -169,11 +162,13 @@ class UserAgent:
             case NetworkChanged(woke=woke, lost=lost):
                 for session in list(self._accounts.values()):
                     session.suspect(now, woke=woke, lost=lost)
-            case MediaInterrupted(media_id=media_id, over=over):
-                if (call := self._call_of_media(media_id)) is not None:
-                    self._accounts[call.account.id].media_interrupted(now, over=over)
             case _:
-                if (call := self._call_of_media(given.media_id)) is not None:
+                call = next((call for call in self.calls.values() if call.media.id == given.media_id), None)
+                if call is None:
+                    pass
+                elif isinstance(given, MediaInterrupted):
+                    self._accounts[call.account.id].media_interrupted(now, over=given.over)
+                else:
                     hear_media(self, call, given, now)
         self._settle(now)
 
@@ -321,9 +316,6 @@ class UserAgent:
     @property
     def shutting_down(self) -> bool:
         return self._shutting_down
-
-    def _call_of_media(self, media_id: MediaId) -> Call | None:
-        return next((call for call in self.calls.values() if call.media.id == media_id), None)
 
     def _session_of_flow(self, flow_id: FlowId) -> AccountSession | None:
         for session in self._accounts.values():

@@ -1,4 +1,4 @@
-"""The network changes, or the machine has slept: flows, registrations and what waited (security.md "after a failure").
+"""The network changes, or the machine has slept: flows, registrations, calls (security.md "after a failure").
 
 The real thing, in network namespaces, is tests/network.
 """
@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from softphone.errors import FailureKind
-from softphone.ua.actions import CloseFlow, OpenFlow
+from softphone.ua.actions import CloseFlow, OpenFlow, RebindMedia, StartMedia
 from softphone.ua.commands import RemoveAccount
-from softphone.ua.events import RegistrationChanged, RegistrationState
-from softphone.ua.inputs import FlowOpened, NetworkChanged
-from tests.playbook.stage import FLOW, Stage
+from softphone.ua.events import CallEnded, EndedBy, RegistrationChanged, RegistrationState
+from softphone.ua.inputs import FlowOpened, MediaInterrupted, MediaOpened, NetworkChanged
+from tests.playbook.stage import BOB, FLOW, Stage
 
 PING, PONG = b"\r\n\r\n", b"\r\n"
 MOVED = replace(FLOW, local_address="192.0.2.77", local_port=41000)
@@ -208,3 +208,85 @@ def test_an_account_that_was_taken_away_does_not_come_back() -> None:
     stage.give(NetworkChanged(woke=True))
     stage.wait(60)
     assert len(stage.did(OpenFlow)) == opened
+
+
+# Calls
+
+
+def in_call() -> Stage:
+    stage = ponging()
+    stage.in_call()
+    stage.heard()
+    return stage
+
+
+def test_a_call_moves_with_its_account_to_the_new_address() -> None:
+    stage = in_call()
+    stage.flow = MOVED
+    stage.give(NetworkChanged(lost=(stage.flow_id,)))
+    (moved,) = stage.did(RebindMedia)
+    assert moved.flow_id == stage.flow_id
+    assert stage.heard() == ["REGISTER"]
+    stage.give(MediaOpened(moved.media_id, "192.0.2.77", 22000, 22001))
+    assert stage.heard() == ["INVITE"]
+    assert b"c=IN IP4 192.0.2.77" in stage.last("INVITE").body
+    assert stage.of(CallEnded) == []
+
+
+def test_a_server_that_no_longer_knows_the_call_ends_it_in_words() -> None:
+    stage = in_call()
+    stage.give(NetworkChanged(lost=(stage.flow_id,)))
+    assert sorted(stage.heard()) == ["INVITE", "REGISTER"]
+    stage.reply(stage.last("INVITE"), 481)
+    assert stage.ended.failure is not None
+    assert "no longer knows this call" in stage.ended.failure.reason
+    assert stage.ended.failure.remedy
+
+
+def test_a_call_that_was_being_set_up_on_the_lost_flow_fails_with_the_reason() -> None:
+    stage = ponging()
+    stage.reply(stage.dial(), 180, BOB)
+    stage.give(NetworkChanged(lost=(stage.flow_id,)))
+    assert stage.ended.ended_by is EndedBy.NETWORK
+    assert stage.ended.failure is not None
+    assert "lost" in stage.ended.failure.reason
+    assert stage.registration.state is not RegistrationState.WAITING
+
+
+def test_a_call_that_rings_here_on_the_lost_flow_is_over() -> None:
+    stage = ponging()
+    stage.rings()
+    stage.give(NetworkChanged(lost=(stage.flow_id,)))
+    assert stage.ended.ended_by is EndedBy.NETWORK
+
+
+def test_a_call_whose_packets_stop_makes_its_flow_suspect() -> None:
+    stage = in_call()
+    (media,) = stage.did(StartMedia)
+    stage.raw.clear()
+    stage.give(MediaInterrupted(media.media_id))
+    assert stage.raw == [PING]
+    stage.say(PONG)
+    stage.wait(10)
+    assert stage.did(CloseFlow) == []
+
+    stage.give(MediaInterrupted(media.media_id, over=True))
+    stage.give(MediaInterrupted(media.media_id))
+    stage.wait(3.1)
+    assert len(stage.did(CloseFlow)) == 1
+    assert sorted(stage.heard()) == ["INVITE", "REGISTER"]
+    assert stage.of(CallEnded) == []
+
+
+def test_packets_that_come_again_show_that_the_network_is_back() -> None:
+    stage = in_call()
+    (media,) = stage.did(StartMedia)
+    stage.reachable = False
+    stage.cut()
+    stage.wait(30)
+    stage.reachable = True
+    attempts = len(stage.opened_at)
+    assert stage.flow_id == ""
+    stage.give(MediaInterrupted(media.media_id, over=True))
+    assert len(stage.opened_at) == attempts + 1
+    assert sorted(stage.heard()) == ["INVITE", "REGISTER"]

@@ -31,6 +31,7 @@ from softphone.ua.inputs import (
     Input,
     KeysAging,
     MediaFlowing,
+    MediaInterrupted,
     MediaReported,
     MediaSecured,
     MediaTimedOut,
@@ -39,6 +40,8 @@ from softphone.ua.media_report import MediaReport
 
 _log = logging.getLogger(__name__)
 
+INTERRUPTED_S = 2.0
+"""Nothing authentic for so long after there was something: MediaInterrupted, and again when it goes on."""
 SILENCE_S = 30.0
 """Nothing authentic for so long, while something is due: MediaTimedOut, again after each such span."""
 REPORT_INTERVAL_S = 1.0
@@ -206,6 +209,7 @@ class _Running:
         self._rtp_peer: Address = ("", 0)
         self._rtcp_peer: Address = ("", 0)
         self._silences = 0  # time-outs told since something authentic came
+        self._interrupted = False
         self._latched = False
         self._announced: str | None = None  # the suite that the user agent knows of; "": clear
         self._asked_for_keys = float("-inf")
@@ -255,15 +259,22 @@ class _Running:
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
             self._send_rtcp(self._exchange.build(now, self._ntp(now)))
-        if not self._media.direction.receives:
-            self._heard(now)  # in hold nothing is due
-        elif now - self._heard_at >= SILENCE_S + self._silences * SILENCE_S:
-            self._silences += 1
-            self._post(MediaTimedOut(self._media_id, now - self._heard_at))
+        self._mind_silence(now)
         if now >= self._next_report:
             self._next_report = max(self._next_report + REPORT_INTERVAL_S, now)
             self._post(MediaReported(self._media_id, self.report()))
             self._ask_for_keys(now)
+
+    def _mind_silence(self, now: float) -> None:
+        if not self._media.direction.receives:
+            self._heard(now)  # in hold nothing is due
+            return
+        if not self._interrupted and self._announced is not None and now - self._heard_at >= INTERRUPTED_S:
+            self._interrupted = True
+            self._post(MediaInterrupted(self._media_id))
+        if now - self._heard_at >= SILENCE_S + self._silences * SILENCE_S:
+            self._silences += 1
+            self._post(MediaTimedOut(self._media_id, now - self._heard_at))
 
     def _ask_for_keys(self, now: float) -> None:
         aging = self.transmitter.aging or self.receiver.aging
@@ -347,6 +358,9 @@ class _Running:
     def _heard(self, now: float) -> None:
         self._heard_at = max(self._heard_at, now)
         self._silences = 0
+        if self._interrupted:
+            self._interrupted = False
+            self._post(MediaInterrupted(self._media_id, over=True))
 
     def _send_rtcp(self, packet: bytes) -> None:
         if self._rtcp_peer[1] != 0:

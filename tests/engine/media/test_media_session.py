@@ -18,7 +18,14 @@ from softphone.errors import OperationFailed
 from softphone.rtp.packet import RtpPacket
 from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.srtp.crypto_suites import CRYPTO_SUITES, CryptoSuite
-from softphone.ua.inputs import DigitReceived, MediaFlowing, MediaReported, MediaSecured, MediaTimedOut
+from softphone.ua.inputs import (
+    DigitReceived,
+    MediaFlowing,
+    MediaInterrupted,
+    MediaReported,
+    MediaSecured,
+    MediaTimedOut,
+)
 from tests.engine.media.lockstep import CLEAR, PCMA, crossed_keys, key, negotiated, pair, voice
 
 RATE = 48_000
@@ -375,6 +382,33 @@ def test_a_silent_peer_is_reported_every_thirty_seconds_and_not_in_hold() -> Non
         both.b.session.update(replace(both.media_b, direction=Direction.SENDONLY), both.now)
         both.advance(65.0)
         assert len(both.b.heard_of(MediaTimedOut)) == 2
+
+
+def test_packets_that_stop_and_come_again_are_told_at_once_and_once() -> None:
+    with pair() as both:
+        both.start(NullEndpoint(), NullEndpoint())
+        both.advance(1.0)
+        both.b.lose = lambda: True
+        both.advance(1.9)
+        assert both.b.heard_of(MediaInterrupted) == []
+        both.advance(20.0)
+        assert [told.over for told in both.b.heard_of(MediaInterrupted)] == [False]
+        both.b.lose = lambda: False
+        both.advance(0.1)
+        assert [told.over for told in both.b.heard_of(MediaInterrupted)] == [False, True]
+        both.b.session.update(replace(both.media_b, direction=Direction.SENDONLY), both.now)
+        both.b.lose = lambda: True
+        both.advance(10.0)
+        assert len(both.b.heard_of(MediaInterrupted)) == 2
+        assert both.a.heard_of(MediaInterrupted) == []
+
+
+def test_who_has_said_nothing_yet_is_not_interrupted() -> None:
+    with pair() as both:
+        both.start(NullEndpoint(), NullEndpoint())
+        both.b.lose = lambda: True
+        both.advance(10.0)
+        assert both.b.heard_of(MediaInterrupted) == []
 
 
 def test_statistics_are_reported_each_second_and_a_last_time() -> None:
