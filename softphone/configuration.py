@@ -39,6 +39,7 @@ def media_policy(media: MediaSection, origin: Origin = Origin.USER) -> MediaPoli
         profile=media.connection_profile,
         unencrypted_peer=media.unencrypted_peer,
         key_exchange=media.key_exchange,
+        accepted_key_exchanges=media.accepted_key_exchanges,
         offered_suites=media.srtp_suites,
         accepted_suites=media.accepted_suites,
         origin=origin,

@@ -70,6 +70,8 @@ class FailureKind(enum.Enum):
     MEDIA_NOT_ENCRYPTED = "media-not-encrypted"
     TRANSPORT_NOT_SECURE = "transport-not-secure"
     POLICY = "policy"
+    FINGERPRINT_MISMATCH = "fingerprint-mismatch"  # DTLS-SRTP: another certificate than the one announced
+    DTLS_HANDSHAKE = "dtls-handshake"  # DTLS-SRTP: no keys could be agreed on
     # The other side or the server said no, or the call ended so.
     REJECTED = "rejected"  # any final SIP status without a kind of its own
     NOT_ACCEPTABLE = "not-acceptable"  # SDP that cannot be agreed for a reason other than encryption
@@ -133,7 +135,13 @@ _GROUPS: dict[FailureGroup, frozenset[FailureKind]] = {
         {FailureKind.WRONG_CREDENTIALS, FailureKind.NO_CREDENTIALS, FailureKind.UNSUPPORTED_CHALLENGE}
     ),
     FailureGroup.REFUSED_BY_POLICY: frozenset(
-        {FailureKind.MEDIA_NOT_ENCRYPTED, FailureKind.TRANSPORT_NOT_SECURE, FailureKind.POLICY}
+        {
+            FailureKind.MEDIA_NOT_ENCRYPTED,
+            FailureKind.TRANSPORT_NOT_SECURE,
+            FailureKind.POLICY,
+            FailureKind.FINGERPRINT_MISMATCH,
+            FailureKind.DTLS_HANDSHAKE,
+        }
     ),
     FailureGroup.AUDIO_DEVICE: frozenset({FailureKind.AUDIO_DEVICE}),
     FailureGroup.WRONG_USE: frozenset({FailureKind.SETTINGS, FailureKind.USAGE, FailureKind.HOOK}),

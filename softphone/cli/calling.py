@@ -16,7 +16,8 @@ from softphone.engine import clock
 from softphone.engine.waiting import Inbox, Interrupted, in_thread
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AnyEvent, Noticed
-from softphone.state import AppState, CallPhase, CallView, Encryption
+from softphone.policy.media import KeyExchange
+from softphone.state import AppState, CallPhase, CallSecurity, CallView, Encryption
 from softphone.ua import events as ua
 from softphone.ua.commands import (
     AgreeToUnencrypted,
@@ -60,6 +61,11 @@ def nothing_authenticated(call: CallView) -> Failure | None:
     )
 
 
+def _media_word(security: CallSecurity) -> str | None:
+    by_dtls = security.encryption is Encryption.SRTP and security.key_exchange is KeyExchange.DTLS
+    return "dtls-srtp" if by_dtls else _MEDIA_WORD[security.encryption]
+
+
 def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict[str, Any]:
     """The result object of one call; what is not known is None."""
     account = state.account(call.account_id)
@@ -72,7 +78,7 @@ def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict
         "setup_ms": round(setup_ms, 1) if setup_ms is not None else None,
         "duration_s": round(ended.duration_s, 2) if ended else None,
         "codec": call.codec or None,
-        "media": _MEDIA_WORD[call.security.encryption] if call.established_at is not None else None,
+        "media": _media_word(call.security) if call.established_at is not None else None,
         "srtp_suite": call.security.srtp_suite,
         "tls_version": flow.tls_version if flow else call.security.tls_version,
         "tls_cipher": flow.tls_cipher if flow else call.security.tls_cipher,

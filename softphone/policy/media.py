@@ -43,6 +43,8 @@ class KeyExchange(enum.Enum):
 # Offered by default, strongest first; short tags are accepted but not offered (security.md "SDES").
 DEFAULT_SUITES = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80")
 DEFAULT_ACCEPTED_SUITES = (*DEFAULT_SUITES, "AES_256_CM_HMAC_SHA1_32", "AES_CM_128_HMAC_SHA1_32")
+# Those that DTLS-SRTP has a protection profile for (RFC 5764 §4.1.2, RFC 7714 §14.2).
+DTLS_SUITES = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class MediaPolicy:
 
     encryption: MediaEncryption = MediaEncryption.MANDATORY
     unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK
-    key_exchange: KeyExchange = KeyExchange.SDES
+    key_exchange: KeyExchange = KeyExchange.SDES  # offered
+    accepted_key_exchanges: tuple[KeyExchange, ...] = (KeyExchange.SDES, KeyExchange.DTLS)
     offered_suites: tuple[str, ...] = DEFAULT_SUITES
     accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES
     origin: Origin = Origin.DEFAULT
@@ -134,6 +137,7 @@ def effective_media_policy(
     profile: ConnectionProfile = ConnectionProfile.PUBLIC,
     unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK,
     key_exchange: KeyExchange = KeyExchange.SDES,
+    accepted_key_exchanges: tuple[KeyExchange, ...] = (KeyExchange.SDES, KeyExchange.DTLS),
     offered_suites: tuple[str, ...] = DEFAULT_SUITES,
     accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES,
     origin: Origin = Origin.DEFAULT,
@@ -143,6 +147,7 @@ def effective_media_policy(
         encryption=encryption,
         unencrypted_peer=unencrypted_peer,
         key_exchange=key_exchange,
+        accepted_key_exchanges=accepted_key_exchanges,
         offered_suites=offered_suites,
         accepted_suites=accepted_suites,
         origin=origin,
@@ -161,9 +166,15 @@ def policy_contradiction(policy: MediaPolicy) -> Failure | None:
             "Choose “Mandatory SRTP (RTP/SAVP)”, or the profile “Private line” or “VPN” if that is what lies "
             "between this phone and its server.",
         )
-    if policy.key_exchange is not KeyExchange.SDES:
+    if policy.key_exchange not in policy.accepted_key_exchanges:
         return _unusable(
-            "DTLS-SRTP is chosen as key exchange, and this version cannot do it yet.", "Choose SDES as key exchange."
+            f"Keys would be offered by {policy.key_exchange.value}, and that is not among the key exchanges accepted.",
+            "Accept the key exchange that is offered, or offer another.",
+        )
+    if policy.key_exchange is KeyExchange.DTLS and not any(name in DTLS_SUITES for name in policy.offered_suites):
+        return _unusable(
+            "DTLS-SRTP is chosen as key exchange, and it has none of the SRTP crypto suites that are offered.",
+            f"Offer at least one of {', '.join(DTLS_SUITES)}.",
         )
     for purpose, suites in (("offered", policy.offered_suites), ("accepted", policy.accepted_suites)):
         if not suites:

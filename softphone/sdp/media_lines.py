@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softphone.codecs.records import CODEC_RECORDS
-from softphone.errors import RemoteProtocolError
+from softphone.errors import LocalProtocolError, RemoteProtocolError
 from softphone.sdp.crypto_attribute import CryptoAttribute, parse_crypto_attribute
+from softphone.sdp.dtls_attributes import DtlsAttributes, Setup, read_dtls
 from softphone.sdp.negotiated import Direction
 from softphone.sdp.session import Attribute, Connection, MediaDescription, SessionDescription
 
@@ -87,6 +88,7 @@ class AudioLine:
     crypto: tuple[CryptoAttribute, ...]  # well-formed, with a tag of their own
     crypto_lines: int  # how many there are, unusable ones included
     crypto_problems: tuple[str, ...]  # why lines were left out, without keys
+    dtls: DtlsAttributes | None = None
 
     @property
     def kind(self) -> ProfileKind:
@@ -116,6 +118,7 @@ def read_audio_line(description: SessionDescription, index: int) -> AudioLine:
         crypto=crypto,
         crypto_lines=count,
         crypto_problems=problems,
+        dtls=read_dtls(description, section),
     )
 
 
@@ -232,6 +235,7 @@ class LocalAddress:
     address: str
     rtp_port: int
     rtcp_port: int
+    fingerprint: str = ""  # of our certificate for DTLS, as in a=fingerprint
 
     def connection(self) -> Connection:
         literal = address_literal(self.address)
@@ -240,7 +244,7 @@ class LocalAddress:
 
 @dataclass(frozen=True, slots=True)
 class LocalLine:
-    """What our m= section says."""
+    """What our m= section says. `setup`: keys come by DTLS, and `crypto` is empty."""
 
     profile: str
     formats: tuple[LineFormat, ...]
@@ -248,9 +252,15 @@ class LocalLine:
     direction: Direction
     ptime: int
     rtcp_mux: bool
+    setup: Setup | None = None
 
     def description(self, address: LocalAddress) -> MediaDescription:
+        """Raises LocalProtocolError where DTLS is to be used and no certificate is known."""
         attributes = [Attribute("crypto", item.to_value()) for item in self.crypto]
+        if self.setup is not None:
+            if not address.fingerprint:
+                raise LocalProtocolError("The fingerprint of our DTLS certificate is not known")
+            attributes += [Attribute("fingerprint", address.fingerprint), Attribute("setup", self.setup.value)]
         for item in self.formats:
             channels = f"/{item.channels}" if item.channels > 1 else ""
             name = "telephone-event" if item.name == "TELEPHONE-EVENT" else item.name

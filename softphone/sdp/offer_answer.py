@@ -1,6 +1,7 @@
-"""Offer/answer for one dialog: RFC 3264, its states as in RFC 6337 §2.2, with SDES keys (RFC 4568 §5.1, §7.1).
+"""Offer/answer for one dialog: RFC 3264, its states as in RFC 6337 §2.2, with SDES keys (RFC 4568 §5.1, §7.1)
+or DTLS (RFC 5763 §5).
 
-Owns: the state, the session in force, our keys and their renewal, the versions of what we send (RFC 3264 §8). Applies
+Owns: the state, the session in force, the versions of what we send (RFC 3264 §8). Applies
 the media policy through `encryption_rules`. Must not know SIP: which message carries an offer is the caller's business.
 What a peer sends gives a result or a `Rejection`; what the caller must not do raises `LocalProtocolError`.
 """
@@ -13,16 +14,21 @@ from dataclasses import dataclass, replace
 
 from softphone.codecs.records import CODEC_RECORDS
 from softphone.errors import LocalProtocolError, RemoteProtocolError
-from softphone.policy.media import MediaEncryption, MediaPolicy, UnencryptedPeer, policy_contradiction
-from softphone.policy.secret import SecretBytes
+from softphone.policy.media import (
+    MediaEncryption,
+    MediaPolicy,
+    UnencryptedPeer,
+    policy_contradiction,
+)
 from softphone.sdp.crypto_attribute import CryptoAttribute, crypto_attribute
+from softphone.sdp.dtls_attributes import Setup
 from softphone.sdp.encryption_rules import CallHistory, Decision, Judgement, judge_answer, judge_offer
+from softphone.sdp.key_exchange import answers_active, dtls_security, offer_profile, offer_setup, offers_dtls
+from softphone.sdp.local_keys import LocalKeys
 from softphone.sdp.media_lines import (
-    PROFILES,
     AudioLine,
     LocalAddress,
     LocalLine,
-    ProfileKind,
     address_literal,
     read_audio_line,
     refused_line,
@@ -50,8 +56,6 @@ from softphone.sdp.session import (
     SessionOrigin,
     parse_session_description,
 )
-from softphone.srtp.crypto_suites import CRYPTO_SUITES
-from softphone.srtp.master_key import SrtpKey
 
 Verdict = NegotiatedMedia | ConsentNeeded | Rejection
 
@@ -123,8 +127,15 @@ class OfferAnswerSession:
     """One dialog's session descriptions. `token_bytes(n)` gives n unpredictable octets; `ptime` in ms."""
 
     def __init__(
-        self, policy: MediaPolicy, codecs: tuple[str, ...], token_bytes: Callable[[int], bytes], ptime: int = 20
+        self,
+        policy: MediaPolicy,
+        codecs: tuple[str, ...],
+        token_bytes: Callable[[int], bytes],
+        ptime: int = 20,
+        *,
+        rtcp_mux: bool = False,
     ) -> None:
+        """`rtcp_mux`: offer RTP and RTCP on one port (RFC 5761); with DTLS it is offered in any case."""
         contradiction = policy_contradiction(policy)
         if contradiction is not None:
             raise LocalProtocolError(contradiction.reason)
@@ -134,6 +145,8 @@ class OfferAnswerSession:
         self._codecs = codecs
         self._token_bytes = token_bytes
         self._ptime = ptime
+        self._rtcp_mux = rtcp_mux
+        self._keys = LocalKeys(policy, token_bytes)
         self._state = OfferAnswerState.STABLE
         self._history = CallHistory()
         self._address: LocalAddress | None = None
@@ -142,7 +155,6 @@ class OfferAnswerSession:
         self._answered_offer: _LocalOffer | None = None  # ours, the last one answered
         self._first_offer: _LocalOffer | None = None  # what every fork answers
         self._pending: _Agreement | None = None  # theirs, judged; or an answer that waits for consent
-        self._shared_keys: frozenset[SrtpKey] = frozenset()  # sent in by another fork's session too
         self._session_id = str(int.from_bytes(token_bytes(4), "big") | 1)
         self._last_sent: SessionDescription | None = None
 
@@ -155,28 +167,34 @@ class OfferAnswerSession:
         """The session in force."""
         return None if self._current is None else self._current.media
 
-    def set_local_address(self, address: str, rtp_port: int, rtcp_port: int) -> None:
-        """Where we receive; needed before the first `create_…`, and again after a change of network."""
+    def set_local_address(self, address: str, rtp_port: int, rtcp_port: int, fingerprint: str = "") -> None:
+        """Where we receive; needed before the first `create_…`, and again after a change of network.
+
+        `fingerprint` is that of our certificate for DTLS, as in a=fingerprint.
+        """
         literal = address_literal(address)
         if literal is None or literal.is_unspecified or literal.is_multicast:
             raise LocalProtocolError(f"Not an address to receive on: {address}")
         if not (0 < rtp_port <= 65_535 and 0 < rtcp_port <= 65_535):
             raise LocalProtocolError(f"Not ports to receive on: {rtp_port}, {rtcp_port}")
-        self._address = LocalAddress(str(literal), rtp_port, rtcp_port)
+        self._address = LocalAddress(str(literal), rtp_port, rtcp_port, fingerprint)
 
     # Our offers.
 
     def create_offer(self, direction: Direction = Direction.SENDRECV, *, new_keys: bool = False) -> bytes:
         """The offer's body. The key of the suite in use stays unless `new_keys`; every other key is new."""
         self._permit(Step.CREATE_OFFER)
-        current = self._current
+        current, running = self._current, self._running
+        dtls = offers_dtls(self._policy, running)
+        disabled = self._policy.encryption is MediaEncryption.DISABLED
         line = LocalLine(
-            profile=self._offer_profile(),
+            profile=offer_profile(self._policy, running, None if current is None else current.line.profile),
             formats=offered_formats(self._codecs),
-            crypto=self._offer_crypto(new_keys),
+            crypto=() if dtls or disabled else self._keys.offer_lines(running, new_keys=new_keys),
             direction=direction,
             ptime=self._ptime,
-            rtcp_mux=current is not None and current.media.rtcp_mux,
+            rtcp_mux=self._rtcp_mux or dtls or (current is not None and current.media.rtcp_mux),
+            setup=offer_setup(running, new_keys=new_keys) if dtls else None,
         )
         layout: _Layout = (None,) if current is None else current.layout
         sent = self._describe(line, layout)
@@ -265,13 +283,13 @@ class OfferAnswerSession:
         """
         if self._first_offer is None:
             raise LocalProtocolError("No offer of ours began this call")
-        twin = OfferAnswerSession(self._policy, self._codecs, self._token_bytes, self._ptime)
+        twin = OfferAnswerSession(self._policy, self._codecs, self._token_bytes, self._ptime, rtcp_mux=self._rtcp_mux)
         twin._state = OfferAnswerState.HAVE_LOCAL_OFFER
         twin._address = self._address
         twin._open_offer = twin._first_offer = self._first_offer
         twin._session_id = self._session_id
         twin._last_sent = self._first_offer.sent
-        twin._shared_keys = frozenset(item.srtp_key for item in self._first_offer.line.crypto)
+        twin._keys.shared = frozenset(item.srtp_key for item in self._first_offer.line.crypto)
         return twin
 
     # Judging.
@@ -307,18 +325,22 @@ class OfferAnswerSession:
         if formats is None:
             return rejection(Cause.NO_CODEC, _names(line))
         crypto: tuple[CryptoAttribute, ...] = ()
+        setup: Setup | None = None
         security: MediaSecurity = self._clear_media()
         if judgement.crypto is not None:
             receive, *further = judgement.crypto.srtp_keys
-            send = self._answer_key(receive)
+            send = self._keys.for_answer(self._running, judgement.crypto.srtp_keys)
             security = SrtpSecurity(send, receive, tuple(further))
             crypto = (crypto_attribute(judgement.crypto.tag, send),)
+        elif judgement.dtls is not None:
+            security = dtls_security(self._policy, judgement.dtls, active=answers_active(self._running, judgement.dtls))
+            setup = Setup.ACTIVE if security.active else Setup.PASSIVE
         media = self._media(line, formats, security, line.direction.reversed, line.rtcp_mux)
         if media is None:
             return rejection(Cause.NO_ADDRESS)
         return _Agreement(
             media=media,
-            line=LocalLine(line.profile, formats.ours, crypto, media.direction, self._ptime, line.rtcp_mux),
+            line=LocalLine(line.profile, formats.ours, crypto, media.direction, self._ptime, line.rtcp_mux, setup),
             layout=tuple(
                 None if index == line.index else refused_line(section)
                 for index, section in enumerate(description.media)
@@ -353,6 +375,8 @@ class OfferAnswerSession:
             if any(key.material == send.material for key in (receive, *further)):
                 return rejection(Cause.KEYS, ("the answer repeats our own key",))
             security = SrtpSecurity(send, receive, tuple(further))
+        elif judgement.dtls is not None:
+            security = dtls_security(self._policy, judgement.dtls, active=judgement.dtls.setup is Setup.PASSIVE)
         direction = _both(offer.line.direction, line.direction.reversed)
         media = self._media(line, formats, security, direction, line.rtcp_mux and offer.line.rtcp_mux)
         if media is None:
@@ -386,52 +410,9 @@ class OfferAnswerSession:
             reason = "The other side cannot encrypt, and this phone's settings allow that."
         return ClearMedia(reason, self._policy.origin)
 
-    # Keys.
-
-    def _offer_profile(self) -> str:
-        """Mandatory always offers SAVP; else an SRTP session keeps the profile it has."""
-        profile = None
-        if self._current is not None and isinstance(self._current.media.security, SrtpSecurity):
-            profile = self._current.line.profile
-        if self._policy.encryption is MediaEncryption.MANDATORY:
-            return profile if profile and PROFILES[profile] is ProfileKind.SAVP else "RTP/SAVP"
-        return profile or "RTP/AVP"
-
-    def _offer_crypto(self, new_keys: bool) -> tuple[CryptoAttribute, ...]:
-        """RFC 4568 §5.1.1: one line for each suite in the policy's order, the suite in use first."""
-        if self._policy.encryption is MediaEncryption.DISABLED:
-            return ()
-        kept = None if new_keys else self._kept_key()
-        keys = [] if kept is None else [kept]
-        keys.extend(
-            self._new_key(name) for name in self._policy.offered_suites if kept is None or name != kept.suite.name
-        )
-        return tuple(crypto_attribute(tag, key) for tag, key in enumerate(keys, start=1))
-
-    def _answer_key(self, receive: SrtpKey) -> SrtpKey:
-        """Ours stays while the peer's stays; a peer that changes its key, or has changed itself, gets a new one."""
-        kept = self._kept_key()
-        if kept is not None and self._current is not None:
-            security = self._current.media.security
-            if isinstance(security, SrtpSecurity) and security.receive == receive:
-                return kept
-        # Who sends an MKI expects one, of its own length: Microsoft's servers do. Its value is ours to choose.
-        mki = (1).to_bytes(len(receive.mki), "big") if receive.mki else b""
-        return replace(self._new_key(receive.suite.name), mki=mki)
-
-    def _kept_key(self) -> SrtpKey | None:
-        """Our key in use, unless another fork may be sending with it."""
-        if self._current is None or not isinstance(self._current.media.security, SrtpSecurity):
-            return None
-        key = self._current.media.security.send
-        return None if key in self._shared_keys else key
-
-    def _new_key(self, suite_name: str) -> SrtpKey:
-        suite = CRYPTO_SUITES[suite_name]
-        material = self._token_bytes(suite.material_length)
-        if len(material) != suite.material_length:
-            raise LocalProtocolError("The source of random octets gave another number than asked for")
-        return SrtpKey(suite, SecretBytes(material))
+    @property
+    def _running(self) -> MediaSecurity | None:
+        return None if self._current is None else self._current.media.security
 
     # Writing and state.
 
@@ -455,7 +436,7 @@ class OfferAnswerSession:
 
     def _commit(self, agreement: _Agreement) -> None:
         self._current, self._pending = agreement, None
-        if isinstance(agreement.media.security, SrtpSecurity):
+        if not isinstance(agreement.media.security, ClearMedia):
             self._history = CallHistory(encrypted=True)
 
     def _permit(self, step: Step) -> None:

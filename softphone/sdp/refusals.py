@@ -23,6 +23,7 @@ class Cause(enum.Enum):
     KEYS = "keys"
     ENCRYPTION_DISABLED = "encryption-disabled"
     DTLS = "dtls"
+    DTLS_KEYS = "dtls-keys"
     PROFILE = "profile"
     NO_AUDIO = "no-audio"
     NO_ADDRESS = "no-address"
@@ -73,9 +74,8 @@ _WORDS: dict[Cause, _Words] = {
         488,
         FailureKind.MEDIA_NOT_ENCRYPTED,
         "The other side wants encryption but sent no key that this phone can use.",
-        "On the PBX, allow the crypto suite AES_CM_128_HMAC_SHA1_80 with one key, without MKI and without "
-        "session parameters.",
-        "No usable a=crypto: AES_CM_128_HMAC_SHA1_80 without MKI is known to work",
+        "On the PBX, allow the crypto suite AES_CM_128_HMAC_SHA1_80 with one key and without session parameters.",
+        "No usable a=crypto: AES_CM_128_HMAC_SHA1_80 with one key is known to work",
     ),
     Cause.ENCRYPTION_DISABLED: _Words(
         488,
@@ -88,9 +88,18 @@ _WORDS: dict[Cause, _Words] = {
     Cause.DTLS: _Words(
         488,
         FailureKind.POLICY,
-        "The other side wants to exchange keys by DTLS-SRTP, and this phone takes SDES keys only.",
-        "On the PBX, choose SRTP with SDES keys (RTP/SAVP) instead of DTLS-SRTP or WebRTC for this extension.",
-        "DTLS-SRTP is not available here: offer RTP/SAVP with a=crypto",
+        "The other side wants to exchange keys by DTLS-SRTP, and this phone's settings take SDES keys only.",
+        "On the PBX, choose SRTP with SDES keys (RTP/SAVP) instead of DTLS-SRTP or WebRTC for this extension, or "
+        "accept the key exchange “dtls” on this phone.",
+        "DTLS-SRTP is switched off here: offer RTP/SAVP with a=crypto",
+    ),
+    Cause.DTLS_KEYS: _Words(
+        488,
+        FailureKind.MEDIA_NOT_ENCRYPTED,
+        "The other side wants DTLS-SRTP but did not say enough for a handshake that this phone can trust.",
+        "On the PBX, switch rtcp-mux on and let it name its certificate by a SHA-256 fingerprint, or choose SRTP "
+        "with SDES keys (RTP/SAVP).",
+        "No usable DTLS-SRTP: a=fingerprint by sha-256, a=setup and a=rtcp-mux are needed",
     ),
     Cause.PROFILE: _Words(
         488,
@@ -156,6 +165,7 @@ OFFER_CAUSES: dict[Decision, Cause] = {
     Decision.REFUSE_KEYS: Cause.KEYS,
     Decision.REFUSE_ENCRYPTED: Cause.ENCRYPTION_DISABLED,
     Decision.REFUSE_DTLS: Cause.DTLS,
+    Decision.REFUSE_DTLS_KEYS: Cause.DTLS_KEYS,
     Decision.REFUSE_PROFILE: Cause.PROFILE,
 }
 ANSWER_CAUSES: dict[Decision, Cause] = {**OFFER_CAUSES, Decision.REFUSE_CLEAR: Cause.CLEAR_ANSWER}

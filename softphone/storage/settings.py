@@ -81,6 +81,7 @@ class MediaSection:
     connection_profile: ConnectionProfile = ConnectionProfile.PUBLIC
     unencrypted_peer: UnencryptedPeer = UnencryptedPeer.ASK
     key_exchange: KeyExchange = KeyExchange.SDES
+    accepted_key_exchanges: tuple[KeyExchange, ...] = (KeyExchange.SDES, KeyExchange.DTLS)
     srtp_suites: tuple[str, ...] = DEFAULT_SUITES
     accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES
     codecs: tuple[str, ...] = ("PCMU", "PCMA")

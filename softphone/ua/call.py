@@ -19,12 +19,13 @@ from softphone.sip.message import Request
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
 from softphone.ua.call_ending import CallEnding
+from softphone.ua.call_hold import CallHold
 from softphone.ua.call_incoming import DECLINED, CalleeSide
 from softphone.ua.call_media import CallMedia
 from softphone.ua.call_outgoing import CallerSide
 from softphone.ua.call_table import CALL_TABLE, CallState, CallStep, CallTrigger
 from softphone.ua.commands import CallId
-from softphone.ua.events import CallEnded, CallEstablished, CallNotice, EndedBy, HoldChanged, MuteChanged, Party
+from softphone.ua.events import CallEnded, CallEstablished, CallNotice, EndedBy, MuteChanged, Party
 from softphone.ua.host import Host
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.invite_client import InviteClient
@@ -59,6 +60,7 @@ class Call:
         self.change: SessionChange | None = None
         self.failure: Failure | None = None
         self.muted = False
+        self.held = CallHold(self)
         self.announced_end = False  # the person has heard that it is over; only loose ends are left
         self._began, self._established_at = now, 0.0
         self._ended_by = EndedBy.LOCAL
@@ -165,7 +167,7 @@ class Call:
             self._deadline,
             self._ending.next_timer(),
             side.next_timer() if side is not None else None,
-            self._present.next_timer() if self._present is not None else None,
+            self.present.next_timer() if self.present is not None else None,
         )
         return min((t for t in times if t is not None), default=None)
 
@@ -177,8 +179,8 @@ class Call:
         side = self.caller or self.callee
         if side is not None:
             side.handle_timer(now)
-        if self._present is not None:
-            self._present.handle_timer(now)
+        if self.present is not None:
+            self.present.handle_timer(now)
         self._ending.handle_timer(now)
 
     # CallCore: what the two sides ask
@@ -199,9 +201,8 @@ class Call:
     @property
     def _silent(self) -> bool:
         """Who is on hold hears no microphone, nor does an early dialog that the person or the server has ended."""
-        held = (change := self._present) is not None and change.wanted is Direction.SENDONLY
         left_behind = self.caller is not None and self.caller.left_behind
-        return self.muted or held or left_behind or self.state in _MICROPHONE_ENDED
+        return self.muted or self.held.by_us or left_behind or self.state in _MICROPHONE_ENDED
 
     # What the person asks
 
@@ -215,15 +216,15 @@ class Call:
             self.callee.deflect(target, why, now)
 
     @property
-    def _present(self) -> SessionChange | None:
+    def present(self) -> SessionChange | None:
         """Of the dialog that is talked in, be it early."""
         side = self.caller or self.callee
         return self.change or (side.change if side is not None else None)
 
     def rekey(self, now: float) -> None:
         """New SRTP keys by a new offer (RFC 4568 §7.1.4)."""
-        if self._present is not None and self.state in _CHANGEABLE:
-            self._present.renew_keys(now)
+        if self.present is not None and self.state in _CHANGEABLE:
+            self.present.renew_keys(now)
 
     def hang_up(self, now: float) -> None:
         if self.callee is not None:
@@ -246,10 +247,21 @@ class Call:
 
     def hold(self, direction: Direction, now: float) -> None:
         """Also of early media, where the other side takes UPDATE; else it is asked for once the call is answered."""
-        if self._present is None or self.state not in _CHANGEABLE:
-            return
-        self._present.want(direction, now)
-        self.silence()  # at once: how long the answer takes is the other side's choice
+        if self.present is not None and self.state in _CHANGEABLE:
+            self.held.want(self.present, direction, now)
+
+    def put_aside(self, now: float) -> None:
+        """Another call is talked in: silent here from now on, and on hold if it is answered."""
+        if self.held.aside:
+            return  # the other side may have refused the hold; it is not asked twice
+        self.held.set_aside(True)
+        if self.state in _ANSWERED:
+            self.hold(Direction.SENDONLY, now)
+
+    def take_up(self, now: float) -> None:
+        """This one is talked in."""
+        self.hold(Direction.SENDRECV, now)
+        self.held.set_aside(False)
 
     def move(self, now: float) -> None:
         """The account has a new flow: the other side learns our new Contact, and our media address if it is another.
@@ -316,16 +328,15 @@ class Call:
 
     def media_changed(self, change: SessionChange, media: NegotiatedMedia, now: float) -> None:
         del now
-        if change is not self._present or (self.change is None and self.media.running is None):
+        if change is not self.present or (self.change is None and self.media.running is None):
             return  # an early dialog that is not talked in: its answer decides
         self.run(media)
-        held_by_us = change.wanted is Direction.SENDONLY
-        self.host.emit(HoldChanged(self.id, held_by_us, not media.direction.sends, media.direction))
+        self.held.say()
 
     def change_refused(self, change: SessionChange, failure: Failure, now: float) -> None:
         del now
-        if change is self._present:
-            self.silence()
+        if change is self.present:
+            self.held.refused()
             self.notify(failure)
 
     def session_lost(self, change: SessionChange, failure: Failure, now: float) -> None:
@@ -470,6 +481,8 @@ class Call:
 _ENDED_BY = {
     FailureKind.MEDIA_NOT_ENCRYPTED: EndedBy.POLICY,
     FailureKind.POLICY: EndedBy.POLICY,
+    FailureKind.FINGERPRINT_MISMATCH: EndedBy.POLICY,
+    FailureKind.DTLS_HANDSHAKE: EndedBy.POLICY,
     FailureKind.CONNECTION_LOST: EndedBy.NETWORK,
     FailureKind.SERVER_SILENT: EndedBy.NETWORK,
     FailureKind.AUDIO_DEVICE: EndedBy.LOCAL,

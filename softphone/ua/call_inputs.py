@@ -55,7 +55,16 @@ CallCommand = (
     | AgreeToUnencrypted
     | FollowRedirect
 )
-MediaInput = MediaOpened | MediaFailed | MediaSecured | MediaFlowing | MediaTimedOut | DigitReceived | MediaReported
+MediaInput = (
+    MediaOpened
+    | MediaFailed
+    | MediaSecured
+    | KeysAging
+    | MediaFlowing
+    | MediaTimedOut
+    | DigitReceived
+    | MediaReported
+)
 
 
 def command_call(call: Call, command: CallCommand, now: float) -> None:
@@ -103,9 +112,11 @@ def hear_media(host: Host, call: Call, given: MediaInput, now: float) -> None:
             call.media_reported(report, final, now)
         case _ if call.announced_end:
             pass
-        case MediaSecured():
+        case MediaSecured(srtp_suite=suite):
             call.media_heard()
-            _say_secured(host, call)
+            _say_secured(host, call, suite)
+        case KeysAging():
+            call.rekey(now)
         case MediaFlowing():
             call.media_heard()  # CallNotEncrypted has said what this media is
         case MediaTimedOut(silent_s=silent_s):

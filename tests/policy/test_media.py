@@ -10,6 +10,7 @@ from softphone.policy import media
 from softphone.policy.media import (
     DEFAULT_ACCEPTED_SUITES,
     DEFAULT_SUITES,
+    DTLS_SUITES,
     ConnectionProfile,
     KeyExchange,
     MediaEncryption,
@@ -78,8 +79,20 @@ def test_suites_that_are_empty_unknown_doubled_or_offered_without_being_accepted
     assert result.remedy
 
 
-def test_a_key_exchange_that_this_version_lacks_is_a_failure() -> None:
-    assert isinstance(effective_media_policy(key_exchange=KeyExchange.DTLS), Failure)
+def test_a_key_exchange_that_could_never_come_about_is_a_failure() -> None:
+    assert isinstance(effective_media_policy(key_exchange=KeyExchange.DTLS), MediaPolicy)
+    for wrong in (
+        effective_media_policy(key_exchange=KeyExchange.DTLS, accepted_key_exchanges=(KeyExchange.SDES,)),
+        effective_media_policy(accepted_key_exchanges=()),
+        effective_media_policy(key_exchange=KeyExchange.DTLS, offered_suites=("AES_256_CM_HMAC_SHA1_80",)),
+    ):
+        assert isinstance(wrong, Failure)
+        assert wrong.kind is FailureKind.SETTINGS
+        assert wrong.remedy
+
+
+def test_the_suites_of_dtls_are_suites_that_exist() -> None:
+    assert set(DTLS_SUITES) <= set(CRYPTO_SUITES)
 
 
 def test_the_suites_that_a_policy_may_name_are_those_that_exist() -> None:

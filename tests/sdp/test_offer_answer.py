@@ -18,8 +18,8 @@ from softphone.sdp.offer_answer import (
 )
 from softphone.sdp.session import parse_session_description
 from tests.sdp.descriptions import (
-    EVENT,
     CM_256,
+    EVENT,
     GCM_128,
     GCM_256,
     SUITE_80,
@@ -464,7 +464,7 @@ def test_a_call_that_nobody_forked_has_no_forks() -> None:
         (body(audio("RTP/SAVP", crypto(), formats="18")), 488, FailureKind.NOT_ACCEPTABLE),
         (body(audio("RTP/SAVP", crypto()), connection="IN IP4 pbx.example.com"), 488, FailureKind.NOT_ACCEPTABLE),
         (body(audio("RTP/SAVP", crypto()), connection="IN IP4 224.2.1.1/127"), 488, FailureKind.NOT_ACCEPTABLE),
-        (body(audio("UDP/TLS/RTP/SAVPF", "a=setup:actpass")), 488, FailureKind.POLICY),
+        (body(audio("UDP/TLS/RTP/SAVPF", "a=setup:actpass")), 488, FailureKind.MEDIA_NOT_ENCRYPTED),
     ],
 )
 def test_what_cannot_be_agreed_is_refused_with_its_cause(offer: bytes, status: int, kind: FailureKind) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from softphone.sdp.negotiated import ClearMedia, MediaSecurity, SrtpSecurity
+from softphone.errors import LocalProtocolError
+from softphone.sdp.negotiated import ClearMedia, DtlsSrtpSecurity, MediaSecurity, SrtpSecurity
 from softphone.srtp.context import (
     LIBSRTP_SUITES,
     ClearReceiver,
@@ -31,6 +32,8 @@ def sending_context(security: MediaSecurity) -> MediaSender:
             return SrtpSender(send.suite, send.material, send.lifetime)
         case ClearMedia():
             return ClearSender()
+        case DtlsSrtpSecurity():
+            raise _no_keys_yet()
         case _:
             assert_never(security)
 
@@ -44,6 +47,8 @@ def receiving_context(security: MediaSecurity) -> MediaReceiver:
             return SrtpReceiver(receive.suite, receive.material, receive.lifetime)
         case ClearMedia():
             return ClearReceiver()
+        case DtlsSrtpSecurity():
+            raise _no_keys_yet()
         case _:
             assert_never(security)
 
@@ -67,3 +72,8 @@ def same_receiving_key(old: MediaSecurity, new: MediaSecurity) -> bool:
             return True
         case _:
             return False
+
+
+def _no_keys_yet() -> LocalProtocolError:
+    """What a handshake is to agree on is no key: `keyed_session.py` waits for it."""
+    return LocalProtocolError("media with DTLS-SRTP was started before its handshake")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from softphone.dsp.correlation import best_alignment
 from softphone.engine.audio.backend import AudioEndpoint
-from softphone.engine.media.media_session import MediaSession
+from softphone.engine.media.dtls_association import DtlsCertificate
+from softphone.engine.media.keyed_session import KeyedMediaSession
 from softphone.engine.media.sockets import MediaSockets, PortRange
 from softphone.engine.media.transmitter import Tamper
 from softphone.policy.origin import Origin
@@ -97,7 +98,8 @@ class Side:
         self.told: list[Input] = []
         ports = PortRange(*free_port_range())
         self.sockets = MediaSockets.open("127.0.0.1", ports, token_bytes)
-        self.session = MediaSession(name, self.sockets, self.told.append, token_bytes)
+        self.certificate = DtlsCertificate()
+        self.session = KeyedMediaSession(name, self.sockets, self.told.append, token_bytes, self.certificate)
         self.lose: Callable[[], bool] = lambda: False
         """Asked for each datagram that arrives here."""
 
