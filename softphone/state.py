@@ -145,6 +145,7 @@ class CallView:
     auto_answered: bool = False
     transfer: TransferView | None = None
     in_conference: bool = False
+    own_security: CallSecurity | None = None  # of the call itself, while `security` is that of its conference
     member_muted: bool = False  # nobody in the conference hears it
     deflected: ua.CallDeflected | None = None
     report: MediaReport | None = None
@@ -248,13 +249,22 @@ def _message(state: AppState, event: ua.MessageReceived | ua.MessageDelivery, no
 
 
 def _conference(state: AppState, event: ua.ConferenceChanged) -> AppState:
-    return replace(
-        state,
-        calls=tuple(
-            replace(call, in_conference=call.id in event.call_ids, member_muted=call.id in event.muted)
-            for call in state.calls
-        ),
-    )
+    """A lock shows what protects what is said: in a conference with a clear call, nothing does."""
+
+    def changed(call: CallView) -> CallView:
+        member = call.id in event.call_ids
+        own = call.own_security or call.security
+        joined = replace(call, in_conference=member, member_muted=call.id in event.muted)
+        if member and event.not_encrypted is not None:
+            lock = CallSecurity(Encryption.NONE, reason=event.not_encrypted)
+            return replace(joined, security=lock, own_security=own)
+        return replace(joined, security=own, own_security=None)
+
+    return replace(state, calls=tuple(changed(call) for call in state.calls))
+
+
+def _with_lock(call: CallView, lock: CallSecurity) -> CallView:
+    return replace(call, security=lock) if call.own_security is None else replace(call, own_security=lock)
 
 
 def _deflected(state: AppState, event: ua.CallDeflected, now: float) -> AppState:
@@ -380,9 +390,9 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
             lock = CallSecurity(
                 Encryption.SRTP, suite, flow.tls_version, flow.tls_cipher, key_exchange=event.key_exchange
             )
-            return replace(call, security=lock)
+            return _with_lock(call, lock)
         case ua.CallNotEncrypted(reason=reason):
-            return replace(call, security=CallSecurity(Encryption.NONE, reason=reason))
+            return _with_lock(call, CallSecurity(Encryption.NONE, reason=reason))
         case ua.ConsentRequested(reason=reason):
             return replace(call, phase=CallPhase.CONSENT, security=CallSecurity(Encryption.NONE, reason=reason))
         case ua.RedirectOffered(target=target):

@@ -32,6 +32,8 @@ CLEAR_OFFER = MediaPolicy(encryption=MediaEncryption.DISABLED, profile=Connectio
 class LabRules:
     """The user agent's `Rules`. `on_refusal(service, request)` hears of calls that a service refused at once."""
 
+    talks_in_one = False  # services talk by themselves
+
     def __init__(
         self,
         registrar: Registrar,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
-from softphone.ua.actions import OpenMedia, RebindMedia, SetMuted, StartMedia, StopMedia, UpdateMedia
+from softphone.ua.actions import OpenMedia, RebindMedia, SetAside, SetMuted, StartMedia, StopMedia, UpdateMedia
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallNotEncrypted
 from softphone.ua.host import Host, OpenedFlow, token
@@ -26,6 +26,7 @@ class CallMedia:
         self._stopped = False
         self._stream = 0
         self._silent = False  # as told to the engine
+        self._aside = False
         self._said: str | None = None  # the reason last given for clear media
 
     def open(self, flow: OpenedFlow) -> None:
@@ -40,6 +41,8 @@ class CallMedia:
         media = replace(media, stream=self._stream)
         if self.running is None:
             self._host.emit(StartMedia(self.id, media))
+            if self._aside:
+                self._host.emit(SetAside(self.id, True))
         elif self.running != media:
             self._host.emit(UpdateMedia(self.id, media))
         self.running = media
@@ -52,6 +55,13 @@ class CallMedia:
         if self.running is not None and silent is not self._silent:
             self._silent = silent
             self._host.emit(SetMuted(self.id, silent))
+
+    def set_aside(self, aside: bool) -> None:
+        """Another call is talked in: nothing of this one is heard either way."""
+        if aside is not self._aside:
+            self._aside = aside
+            if self.running is not None:
+                self._host.emit(SetAside(self.id, aside))
 
     def rebind(self, flow: OpenedFlow) -> None:
         """Onto the flow's local address; what runs goes on with its keys."""

@@ -207,7 +207,7 @@ class TransferEnded:
 class ConferenceChanged:
     """Who is joined now; empty: nobody. `muted` are those whom nobody hears.
 
-    `not_encrypted` is why the conference is not encrypted, in words: one member's call is clear, so all that is said is.
+    `not_encrypted` is why it is not encrypted, in words: one member's call is clear, so everything said in it is.
     """
 
     call_ids: tuple[CallId, ...]

@@ -11,6 +11,11 @@ from softphone.ua.account import Account
 
 
 class Rules(Protocol):
+    @property
+    def talks_in_one(self) -> bool:
+        """Whether one person talks here, so that all other calls are put on hold (`several_calls.py`)."""
+        ...
+
     def intercept(self, request: Request, now: float) -> Response | None:
         """A response to give at once to a request outside a dialog, before the usual treatment; None to go on."""
         ...
@@ -26,6 +31,8 @@ class Rules(Protocol):
 
 class PhoneRules:
     """One person's phone: calls for the account's user, as many as the account's rules take."""
+
+    talks_in_one: bool = True
 
     def intercept(self, request: Request, now: float) -> Response | None:
         del request, now

@@ -48,6 +48,8 @@ def seeded(seed: int) -> Callable[[int], bytes]:
 class PeerRules(PhoneRules):
     """The other end of the flow: registrar and any user; `answer_register` can be replaced by a test."""
 
+    talks_in_one = False  # several people's phones
+
     def __init__(self, policy: MediaPolicy | None = None) -> None:
         self.policy = policy
         self.answer: Callable[[Request], Response | None] = lambda request: None
