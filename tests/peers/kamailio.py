@@ -24,7 +24,7 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -244,6 +244,20 @@ class Kamailio:
             timeout,
         )
 
+    def answers(self, method: str, event: str) -> list[str]:
+        """The final statuses that requests of `method` for an event package got, challenges left out."""
+        asked = {
+            (m.header("Call-ID"), m.header("CSeq"))
+            for m in self.messages()
+            if m.direction == "in" and m.method == method and m.header("Event") == event
+        }
+        found = [m for m in self.messages() if m.direction == "out" and (m.header("Call-ID"), m.header("CSeq")) in asked]
+        return [str(m.status) for m in found if m.status not in (None, 100, 401, 407)]
+
+    def until(self, check: Callable[[], object], what: str, timeout: float = 5.0) -> None:
+        """Wait for something that its record of messages will show."""
+        self._process.until(check, what, timeout)
+
     def log_text(self) -> str:
         return self._process.log_text()
 
@@ -255,6 +269,13 @@ class Kamailio:
     def kill(self) -> None:
         """Crash: every process of it dies at once; connections are reset, registrations forgotten."""
         self._process.kill()
+
+    def pause(self) -> None:
+        """It hangs: the kernel still takes connections for it, and it answers nothing until `go_on()`."""
+        self._process.pause()
+
+    def go_on(self) -> None:
+        self._process.go_on()
 
     def restart(self) -> None:
         """Start again on the same ports after `kill()`, or end and start."""

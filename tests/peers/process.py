@@ -148,6 +148,13 @@ class PeerProcess:
                     pipe.close()
         atexit.unregister(self.kill)
 
+    def pause(self) -> None:
+        """Stop the whole group in its tracks: the kernel still takes connections for it."""
+        self._signal(signal.SIGSTOP, group=True)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT, group=True)
+
     def group(self) -> list[int]:
         """Process ids that live in this program's group (its own and those of its children), zombies left out."""
         return [pid for pid, (group, state) in _process_table().items() if group == self.pid and state not in "ZX"]
