@@ -6,6 +6,8 @@ import asyncio
 import collections
 import contextlib
 import secrets
+import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -19,8 +21,8 @@ import dns.rrset
 import pytest
 from dns.rdtypes.IN.SRV import SRV
 
-from softphone.engine.connector import FlowOpener
-from softphone.engine.resolver import DEFAULT_PORT, Endpoint, ServiceResolver, order_services
+from softphone.engine.connector import FlowOpener, avoiding
+from softphone.engine.resolver import DEFAULT_PORT, Endpoint, ServiceResolver, interleaved, order_services
 from softphone.engine.throwaway_ca import ThrowawayAuthority
 from softphone.errors import FailureKind, OperationFailed
 from softphone.policy.tls import TlsSettings
@@ -214,5 +216,102 @@ def test_a_flow_goes_on_to_the_next_target_and_checks_the_name_that_was_asked_fo
                     await open_flow(settings, None, "example.test", opener)
                 assert refused.value.failure.kind is FailureKind.WRONG_NAME  # says more than the closed port
                 assert any("refused the connection" in line for line in refused.value.failure.evidence)
+
+    run(play)
+
+
+def test_what_is_to_be_avoided_comes_last_in_the_order_given() -> None:
+    a, b, c, d = (Endpoint("x", address, 5061) for address in ("192.0.2.1", "192.0.2.2", "::1", "::2"))
+    assert avoiding([a, b, c, d], ()) == [a, b, c, d]
+    assert avoiding([a, b, c, d], (("::1", 5061), ("192.0.2.1", 5061))) == [b, d, c, a]
+    assert avoiding([a, b], (("192.0.2.1", 5062), ("192.0.2.2", 5061))) == [a, b]
+
+
+def test_the_families_take_turns_beginning_with_the_systems_first() -> None:
+    assert interleaved(["::1", "::2", "::3", "192.0.2.1"]) == ["::1", "192.0.2.1", "::2", "::3"]
+    assert interleaved(["192.0.2.1", "::1"]) == ["192.0.2.1", "::1"]
+    assert interleaved([]) == []
+
+
+def test_a_flow_says_how_many_addresses_are_left_behind_it(tmp_path: Path) -> None:
+    authority = ThrowawayAuthority.create()
+    settings = TlsSettings(ca_files=(str(authority.write(tmp_path)),))
+
+    async def play() -> None:
+        async with (
+            tls_server(tmp_path, authority.issue("example.test")) as (one, _),
+            tls_server(tmp_path, authority.issue("example.test")) as (two, _),
+        ):
+            table = {
+                ("_sips._tcp.example.test", "SRV"): [
+                    f"10 0 {closed_port()} 127.0.0.1.",
+                    f"20 0 {one.port} 127.0.0.1.",
+                    f"30 0 {two.port} 127.0.0.1.",
+                ]
+            }
+            seen = []
+            async with name_server(table) as (resolver, _):
+                for avoid in ((), (one.port,), (one.port, two.port), (two.port, one.port)):
+                    at = tuple(("127.0.0.1", port) for port in avoid)
+                    flow, _ = await open_flow(settings, None, "example.test", FlowOpener(resolver), at)
+                    seen.append((flow.description.remote_port, flow.description.untried))
+                    assert flow.description.endpoints == 3
+                    flow.close()
+                    await flow.wait_closed()
+            assert seen == [(one.port, 1), (two.port, 0), (one.port, 0), (two.port, 0)]
+
+    run(play)
+
+
+def test_a_server_that_hangs_in_the_handshake_leaves_the_others_their_time(tmp_path: Path) -> None:
+    authority = ThrowawayAuthority.create()
+    settings = TlsSettings(ca_files=(str(authority.write(tmp_path)),))
+
+    async def play() -> None:
+        async with tls_server(tmp_path, authority.issue("example.test")) as (right, _):
+            with socket.create_server(("127.0.0.1", 0)) as hanging:
+                table = {
+                    ("_sips._tcp.example.test", "SRV"): [
+                        f"10 0 {hanging.getsockname()[1]} 127.0.0.1.",
+                        f"20 0 {right.port} 127.0.0.1.",
+                    ]
+                }
+                async with name_server(table) as (resolver, _):
+                    began = time.monotonic()
+                    opener = FlowOpener(resolver, connect_timeout_s=1, handshake_timeout_s=1)
+                    flow, _ = await open_flow(settings, None, "example.test", opener)
+                    assert flow.description.remote_port == right.port
+                    assert 0.4 < time.monotonic() - began < 5
+                    flow.close()
+                    await flow.wait_closed()
+
+    run(play)
+
+
+def test_pins_and_the_expected_name_are_for_the_accounts_own_server(tmp_path: Path) -> None:
+    authority = ThrowawayAuthority.create()
+    anchor = str(authority.write(tmp_path))
+    stranger = ThrowawayAuthority.create().issue("127.0.0.1")
+
+    async def play() -> None:
+        async with (
+            tls_server(tmp_path, authority.issue("127.0.0.1")) as (right, _),
+            tls_server(tmp_path, stranger) as (pinned, _),
+        ):
+            expecting = TlsSettings(ca_files=(anchor,), expected_name="own.example")
+            with pytest.raises(OperationFailed):
+                await open_flow(expecting, right.port)
+            flow, _ = await open_flow(expecting, right.port, redirected=True)
+            assert flow.description.identity == "127.0.0.1"
+            flow.close()
+            await flow.wait_closed()
+            pinning = TlsSettings(ca_files=(anchor,), pins=(stranger.fingerprint,))
+            flow, _ = await open_flow(pinning, pinned.port)
+            assert flow.description.identity == "pinned"
+            flow.close()
+            await flow.wait_closed()
+            with pytest.raises(OperationFailed) as refused:
+                await open_flow(pinning, pinned.port, redirected=True)
+            assert refused.value.failure.kind is FailureKind.UNKNOWN_ISSUER
 
     run(play)
