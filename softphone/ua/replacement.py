@@ -29,7 +29,6 @@ from softphone.ua.host import token
 from softphone.ua.identity import caller_identity, party_of
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.responses import response_to, warning_399
-from softphone.ua.transferor import held_by_us
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
@@ -117,7 +116,7 @@ class Replacements:
             return
         call = Call.incoming(agent, account, new_id, remote, session, server, now)
         agent.calls[new_id] = call
-        self._under_way[new_id] = Replaced(old.id, held_by_us(old))
+        self._under_way[new_id] = Replaced(old.id, old.held.by_us)
         agent.emit(
             IncomingCall(
                 new_id,

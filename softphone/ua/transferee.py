@@ -28,7 +28,6 @@ from softphone.ua.refer_notifier import ReferNotifier
 from softphone.ua.refer_target import ReferTarget
 from softphone.ua.responses import response_to, warning_399
 from softphone.ua.transfer_tables import TRANSFEREE_TABLE, TransfereeState, TransfereeStep, TransfereeTrigger
-from softphone.ua.transferor import held_by_us
 
 ANSWER_WITHIN = 20.0  # s; proxies commonly wait 30 for a final response, the sender 32
 DECIDE_WITHIN = 120.0  # s the person has in all
@@ -166,15 +165,17 @@ class Transferee:
     def _dial(self, now: float) -> None:
         """Nobody shall hear our microphone in both calls; a transferor has held the old one as a rule."""
         media = self.call.session.negotiated
-        if media is not None and media.direction.sends and not held_by_us(self.call):
+        if media is not None and media.direction.sends and not self.call.held.by_us:
             self._held = True
             self.call.hold(Direction.SENDONLY, now)
         assert self.new_call_id is not None
         self._dialler.dial_for_transfer(self.call, self.new_call_id, self._target, now)
 
     def _tell_success(self, now: float) -> None:
+        """The old call is silent from now on; to hold it by a re-INVITE would cross the transferor's BYE."""
         self._deadline = now + OLD_CALL_WITHIN
         if self._running:
+            self.call.held.set_aside(True)
             self._host.emit(TransferEnded(self.call.id, TransferRole.TRANSFEREE))
 
     def _tell_failure(self, now: float) -> None:

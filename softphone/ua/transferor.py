@@ -60,7 +60,7 @@ class Transferor:
             TransferorStep.COME_BACK: self._come_back,
             TransferorStep.FORGET: self._forget,
         }
-        self._unheld = {part.id for part in self._parts if not held_by_us(part)}
+        self._unheld = {part.id for part in self._parts if not part.held.by_us}
         self._holding = set(self._unheld)
 
     def begin(self, now: float) -> None:
@@ -205,8 +205,3 @@ class Transferor:
         del now
         self._deadline = None
         self._requester.forget()
-
-
-def held_by_us(call: Call) -> bool:
-    """Whether our person wants the call on hold, agreed or on its way."""
-    return call.change is not None and call.change.wanted is not Direction.SENDRECV

@@ -10,13 +10,15 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPoli
 from softphone.sdp.negotiated import ClearMedia, SrtpSecurity
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.header_values import to_addr
+from softphone.sip.message import Request
+from softphone.ua.account import CallRules
+from softphone.ua.actions import SetMuted, StartMedia
 from softphone.ua.commands import AddAccount, Dial, HangUp, Hold, Mute
 from softphone.ua.events import (
     CallEnded,
     CallEstablished,
     CallRefused,
     EndedBy,
-    HoldChanged,
     IncomingCall,
     MuteChanged,
     Party,
@@ -225,9 +227,25 @@ def test_another_accounts_server_cannot_replace_a_call(talk: Talk) -> None:
     assert talk.heard() == ["481 to INVITE"]
 
 
-def test_our_person_is_not_busy_for_it_and_a_held_change_is_told(talk: Talk) -> None:
-    talk.stage.do(Dial("d", "carol"))
+def test_who_talks_elsewhere_is_not_busy_for_it_and_is_not_heard_in_it() -> None:
+    talk = Talk(rules=CallRules(max_calls=2))
+    stage = talk.stage
+    stage.do(Dial("d", "carol"))
+    talk.agree_to_hold()
+    invite = next(m for m in stage.sent if isinstance(m, Request) and m.method == "INVITE" and "carol" in str(m.uri))
+    carol = their_session(seed=11)
+    carol.receive_offer(invite.body)
+    stage.reply(invite, 200, BOB, to_tag="carol1", body=carol.create_answer())
     talk.heard()
+    stage.say(stage.request("INVITE", body=their_session(seed=9).create_offer(), call_id="one-more"))
+    assert talk.heard() == ["486 to INVITE"]
     replace_it(talk, names(talk))
-    assert "200 to INVITE" in talk.heard()
-    assert talk.stage.of(HoldChanged) == []
+    assert [word for word in talk.heard() if not word.startswith("180")] == ["200 to INVITE", "BYE"]
+    new = stage.of(IncomingCall)[-1]
+    assert new.replaces == "c"
+    media = stage.did(StartMedia)[-1].media_id
+    assert [action.muted for action in stage.did(SetMuted) if action.media_id == media][-1]
+    acknowledge(talk)
+    assert talk.heard() == ["INVITE"]
+    assert stage.last("INVITE").body.find(b"a=sendonly") > 0
+    assert stage.agent.calls["d"].held.by_us is False

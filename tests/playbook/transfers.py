@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import Direction
 from softphone.sip.message import Request
+from softphone.ua.account import CallRules
 from softphone.ua.events import CallNotice, TransferEnded, TransferProgressed, TransferRequested
 from tests.playbook.stage import BOB, Stage, in_words, their_session
 
@@ -12,8 +15,11 @@ from tests.playbook.stage import BOB, Stage, in_words, their_session
 class Talk:
     """An outgoing call "c" of alice to bob, established."""
 
-    def __init__(self, policy: MediaPolicy | None = None) -> None:
-        self.stage = Stage(policy).registered()
+    def __init__(self, policy: MediaPolicy | None = None, rules: CallRules | None = None) -> None:
+        self.stage = Stage(policy)
+        if rules is not None:
+            self.stage.account = replace(self.stage.account, rules=rules)
+        self.stage.registered()
         self.invite, self.theirs = self.stage.in_call(their_session(policy))
         self.number = 0
         self._answered: list[Request] = []  # NOTIFYs
