@@ -76,7 +76,7 @@ class Application:
                 endpoint=lambda media_id: sound.endpoint(),  # noqa: ARG005 - every call gets the same choice
                 publish=controller.publish,
                 trace=trace,
-                speaker=sound.endpoint,
+                speaker=sound.speaker,
             )
             controller.connect(core.submit)
             watch = _watch_network(core)
@@ -151,7 +151,7 @@ class Application:
             tls_settings=controller.tls_settings,
             endpoint=endpoints,
             publish=controller.publish,
-            speaker=endpoints.speaker,
+            speaker=lambda: endpoints.wrapped(speaker) if (speaker := sound.speaker()) is not None else None,
         )
         controller.connect(core.submit)
         hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)

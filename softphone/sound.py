@@ -68,6 +68,10 @@ class Sound:
             self._endpoint, self._made_for = self._make(wanted), wanted
         return self._endpoint
 
+    def speaker(self) -> AudioEndpoint | None:
+        """Where tones for the person are played. None: over the calls only; a recording begins with a call's voice."""
+        return self.endpoint() if self._choice.kind is AudioKind.DEVICE else None
+
     def _make(self, wanted: DeviceChoice | None) -> AudioEndpoint:
         match self._choice.kind:
             case AudioKind.FILE:

@@ -61,6 +61,10 @@ class OpeningFlow:
     early: list[bytes] = field(default_factory=list)
 
 
+def _nowhere() -> None:
+    """No speaker for tones alone."""
+
+
 class EngineCore:
     """Lives on one asyncio loop; only `post` may be called from other threads."""
 
@@ -74,12 +78,11 @@ class EngineCore:
         publish: Callable[[Event], None],
         trace: Trace | None = None,
         media: Callable[[Post], Media] = MediaEngine,
-        speaker: Callable[[], AudioEndpoint] | None = None,
+        speaker: Callable[[], AudioEndpoint | None] = _nowhere,
     ) -> None:
         """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none.
 
-        `speaker` gives the endpoint that tones for the person are played on, the calls' own if they have one in
-        common; None: nobody is there to hear them.
+        `speaker` gives the endpoint that tones for the person are played on; None: only where a call is heard.
         `media(post)` makes what sends and receives; the lab's connections share one thread through it.
         """
         self.agent = agent
@@ -315,7 +318,7 @@ class EngineCore:
     def _play_tone(self, call_id: str, tone: Tone | None) -> None:
         """A tone that cannot be heard fails no call."""
         endpoint = None
-        if tone is not None and self._speaker is not None:
+        if tone is not None:
             try:
                 endpoint = self._speaker()
             except OperationFailed as error:

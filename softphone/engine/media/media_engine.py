@@ -138,7 +138,7 @@ class MediaEngine:
         self._call(lambda: self._mixer.mix(media_ids, silenced))
 
     def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        """To the person alone; None stops what this call plays. Without an endpoint nothing is heard."""
+        """To the person alone; None stops what this call plays. Without an endpoint: over a call that is heard."""
         self._call(lambda: self._play_tone(call_id, tone, endpoint))
 
     def stop(self, media_id: str) -> None:
@@ -248,7 +248,7 @@ class MediaEngine:
         return self._mixer.idle and not any(session.waiting for session in self._sessions.values())
 
     def _play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        if tone is None or endpoint is None:
+        if tone is None:
             self._mixer.stop_tone(call_id)
         else:
             self._mixer.play_tone(call_id, tone, endpoint)

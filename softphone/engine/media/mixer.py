@@ -205,11 +205,16 @@ class Mixer:
         if len(rates) > 1:
             _log.error("members with endpoints of different rates cannot hear each other: %s", sorted(rates))
 
-    def play_tone(self, call_id: str, tone: Tone, endpoint: AudioEndpoint) -> None:
-        """To the person; in place of what this call plays already. A speaker that cannot be had fails no call."""
+    def play_tone(self, call_id: str, tone: Tone, endpoint: AudioEndpoint | None) -> None:
+        """To the person; in place of what this call plays already. A speaker that cannot be had fails no call.
+
+        Without an endpoint it is heard where a call is heard, if one is.
+        """
         self.stop_tone(call_id)
-        desk = self.desk(endpoint)
-        desk.tones[call_id] = _Playing(_SCORES[tone], endpoint.sample_rate)
+        desk = self.desk(endpoint) if endpoint is not None else next((d for d in self._desks if d.taps), None)
+        if desk is None:
+            return
+        desk.tones[call_id] = _Playing(_SCORES[tone], desk.endpoint.sample_rate)
         try:
             desk.open()
         except OperationFailed as error:

@@ -71,11 +71,9 @@ class NoticeEndpoints:
 
     def __call__(self, media_id: MediaId) -> AudioEndpoint:
         del media_id  # every call gets the devices of the settings
-        return self.speaker()
+        return self.wrapped(self._endpoint())
 
-    def speaker(self) -> AudioEndpoint:
-        """For tones: what a call of this moment would get."""
-        endpoint = self._endpoint()
+    def wrapped(self, endpoint: AudioEndpoint) -> AudioEndpoint:
         for known, wrapped in self._open:
             if known is endpoint:
                 return wrapped
