@@ -1,47 +1,43 @@
 """One call, outgoing or incoming: the table of `call_table.py` put to work (RFC 3261 §13, §15).
 
-Owns: the call's state and what the person hears of it. What only a caller does is `call_outgoing.py`'s, what only a
-callee does `call_incoming.py`'s, later offers `session_change.py`'s, its media `call_media.py`'s, what it waits for at
-its end `call_ending.py`'s, what may be agreed `sdp/offer_answer.py`'s.
+Owns: the call's state, and who does what in it. How it went is `call_outcome.py`'s, what only a caller does
+`call_outgoing.py`'s, what only a callee does `call_incoming.py`'s, later offers `session_change.py`'s, its media
+`call_media.py`'s, what it waits for at its end `call_ending.py`'s, what may be agreed `sdp/offer_answer.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from softphone.errors import Failure, FailureKind
+from softphone.errors import Failure
 from softphone.policy.media import MediaPolicy
 from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
-from softphone.sip.header_values import from_addr, to_addr
-from softphone.sip.message import Request
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
 from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_hold import CallHold
 from softphone.ua.call_incoming import DECLINED, CalleeSide
 from softphone.ua.call_media import CallMedia
+from softphone.ua.call_outcome import CallOutcome
 from softphone.ua.call_outgoing import CallerSide
 from softphone.ua.call_table import CALL_TABLE, CallState, CallStep, CallTrigger
 from softphone.ua.commands import CallId
-from softphone.ua.events import CallEnded, CallEstablished, CallNotice, EndedBy, MuteChanged, Party
+from softphone.ua.events import CallNotice, EndedBy, MuteChanged, Party
 from softphone.ua.host import Host
 from softphone.ua.inputs import MediaOpened
 from softphone.ua.invite_client import InviteClient
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.media_report import MediaReport
 from softphone.ua.outcomes import flow_lost, unencrypted
-from softphone.ua.responses import reason_value, response_to
 from softphone.ua.ringback import RingbackTrigger
 from softphone.ua.session_change import SessionChange
 
 # Early media may still run in these, for as long as a server likes; the person speaks to nobody.
 _MICROPHONE_ENDED = frozenset({CallState.CANCELLING, CallState.AWAITING_CONSENT})
-_ENDED = frozenset({CallState.ENDING, CallState.TERMINATED})
 _ANSWERED = frozenset({CallState.ACCEPTED, CallState.ESTABLISHED})
 _CHANGEABLE = _ANSWERED | {CallState.PROCEEDING, CallState.EARLY}
-_BEFORE_THE_ACK = (CallState.ACCEPTED, CallState.HANGING_UP)
 
 
 class Call:
@@ -58,28 +54,24 @@ class Call:
         self.caller: CallerSide | None = None
         self.callee: CalleeSide | None = None
         self.change: SessionChange | None = None
-        self.failure: Failure | None = None
+        self.outcome = CallOutcome(host, call_id, now)
         self.muted = False
         self.held = CallHold(self)
-        self.announced_end = False  # the person has heard that it is over; only loose ends are left
-        self._began, self._established_at = now, 0.0
-        self._ended_by = EndedBy.LOCAL
-        self._lost: Failure | None = None  # why the session cannot go on
         self._ending = CallEnding(host, account, self)
         self._deadline: float | None = None
         self._steps: dict[CallStep, Callable[[float], None]] = {
             CallStep.OPEN_MEDIA: self._open_media,
             CallStep.ESTABLISH: self._establish,
-            CallStep.HANG_UP_REFUSED: self._hang_up_refused,
+            CallStep.HANG_UP_REFUSED: lambda now: self._bye(self.outcome.refusal_headers, now),
             CallStep.CATCH_UP: self._catch_up,
-            CallStep.BYE: self._hang_up,
+            CallStep.BYE: lambda now: self._bye(self.outcome.bye_headers, now),
             CallStep.BYE_AGAIN: self._ending.flow_ready,
             CallStep.AWAIT_ACK: lambda _: self._ending.await_ack(),
             CallStep.ACK_SETTLED: self._ack_settled,
             CallStep.STOP_MEDIA: self._stop_media,
-            CallStep.BY_US: lambda _: self._ended_ordinarily(EndedBy.LOCAL),
-            CallStep.BY_PEER: lambda _: self._ended_ordinarily(EndedBy.REMOTE),
-            CallStep.BY_FAILURE: self._by_failure,
+            CallStep.BY_US: lambda _: self.outcome.ordinarily(EndedBy.LOCAL),
+            CallStep.BY_PEER: lambda _: self.outcome.ordinarily(EndedBy.REMOTE),
+            CallStep.BY_FAILURE: lambda _: self.outcome.by_failure(),
             CallStep.FINISH: self._announce_end,
         }
 
@@ -135,6 +127,12 @@ class Call:
         return side.dialog if side is not None else None
 
     @property
+    def sip_call_id(self) -> str | None:
+        if self.client is not None:
+            return self.client.call_id
+        return self.dialog.id.call_id if self.dialog is not None else None
+
+    @property
     def client(self) -> InviteClient | None:
         return self.caller.client if self.caller is not None else None
 
@@ -148,6 +146,11 @@ class Call:
         return self.callee.consent if self.callee is not None else None
 
     @property
+    def announced_end(self) -> bool:
+        """The person has heard that it is over; only loose ends are left."""
+        return self.outcome.announced
+
+    @property
     def over(self) -> bool:
         return self.state is CallState.TERMINATED
 
@@ -156,7 +159,7 @@ class Call:
     def trigger(self, trigger: CallTrigger, now: float, failure: Failure | None = None) -> None:
         """`failure` is why; it counts only if the trigger does."""
         if failure is not None and (self.state, trigger) in CALL_TABLE.rows:
-            self.failure = failure
+            self.outcome.failure = failure
         self.state, steps = CALL_TABLE.step(self.state, trigger)
         for step in steps:
             self._steps[step](now)
@@ -233,7 +236,7 @@ class Call:
 
     def answer(self, now: float, *, unencrypted: bool = False) -> None:
         if self.callee is not None and self.callee.may_answer(agreed=unencrypted):
-            self._began = now
+            self.outcome.begin(now)
             self.trigger(CallTrigger.ANSWER, now)
 
     def start_early_media(self, now: float) -> None:
@@ -342,47 +345,8 @@ class Call:
     def session_lost(self, change: SessionChange, failure: Failure, now: float) -> None:
         """An early dialog of an INVITE of ours may go: the INVITE's own end decides."""
         if change is self.change or (self.callee is not None and change is self.callee.change):
-            self._lost = failure
+            self.outcome.lose(failure)
             self.trigger(CallTrigger.FAILED, now, failure)
-
-    # Requests within the dialog
-
-    def dialog_of(self, method: str, local_tag: str, remote_tag: str) -> Dialog | None:
-        """The call's own dialog by its tags; for UPDATE also an early one of a fork (RFC 3311)."""
-        dialog = self.dialog
-        if dialog is not None and (dialog.id.local_tag, dialog.id.remote_tag) == (local_tag, remote_tag):
-            return dialog
-        if method != "UPDATE" or self.caller is None:
-            return None
-        change = self.caller.change_of(local_tag, remote_tag)
-        return change.dialog if change is not None else None
-
-    @property
-    def sip_call_id(self) -> str | None:
-        if self.client is not None:
-            return self.client.call_id
-        return self.dialog.id.call_id if self.dialog is not None else None
-
-    def receive_ack(self, request: Request, now: float) -> None:
-        if self.callee is not None and self.state in _BEFORE_THE_ACK:
-            self.callee.receive_ack(request, now)
-        elif self.change is not None:
-            self.change.receive_ack(request, now)
-
-    def receive_prack(self, key: str, request: Request, now: float) -> None:
-        if self.callee is not None:
-            self.callee.receive_prack(key, request, now)
-        else:
-            self.host.respond(key, response_to(request, 481), now)
-
-    def receive_update(self, key: str, request: Request, now: float) -> None:
-        side = self.caller or self.callee
-        assert side is not None
-        change = self.change or side.change_of(to_addr(request).tag or "", from_addr(request).tag or "")
-        if change is None or self.state in _ENDED:
-            self.host.respond(key, response_to(request, 481), now)
-        else:
-            change.receive_update(key, request, now)
 
     # EndingOwner
 
@@ -403,13 +367,12 @@ class Call:
 
     def _establish(self, now: float) -> None:
         self._deadline = None
-        self._established_at = now
         side = self.caller or self.callee
         assert side is not None
         self.change, self.session = side.established()
         media = self.session.negotiated
         codec = media.format.name if media is not None else ""
-        self.host.emit(CallEstablished(self.id, codec, setup_ms=(now - self._began) * 1000))
+        self.outcome.established(codec, now)
         if media is not None:  # None: we offered in the 2xx, the answer comes with the ACK
             self.run(media)
         if self.caller is not None:
@@ -419,15 +382,6 @@ class Call:
         """The ACK is here."""
         assert self.change is not None
         self.change.confirm(now)
-
-    def _hang_up_refused(self, now: float) -> None:
-        text = self.failure.reason if self.failure is not None else "Media without encryption is refused"
-        self._bye((("Reason", reason_value(488, text)),), now)
-
-    def _hang_up(self, now: float) -> None:
-        lost = self._lost
-        why = (("Reason", reason_value(lost.status or 500, lost.reason)),) if lost is not None else ()
-        self._bye(why, now)
 
     def _bye(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
         assert self.dialog is not None
@@ -440,51 +394,17 @@ class Call:
 
     def _stop_media(self, now: float) -> None:
         self._deadline = None
-        for change in (self.change, self.callee.change if self.callee is not None else None):
-            if change is not None:
-                change.close(now)
-        if self.caller is not None:
-            self.caller.ringback.saw(RingbackTrigger.OVER)
+        side = self.caller or self.callee
+        assert side is not None
+        side.over(now)
+        if self.change is not None:
+            self.change.close(now)
         if self.media.stop():
             self._ending.await_report(now)
         elif not self._ending.awaits_report:
             self._announce_end(now)
         self._ending.finish_if_tied(now)
 
-    def _ended_ordinarily(self, ended_by: EndedBy) -> None:
-        self._ended_by, self.failure = ended_by, None
-
-    def _by_failure(self, now: float) -> None:
-        del now
-        kind = self.failure.kind if self.failure is not None else FailureKind.REJECTED
-        self._ended_by = _ENDED_BY.get(kind, EndedBy.REMOTE)
-
-    # What the person hears
-
     def _announce_end(self, now: float) -> None:
-        if self.announced_end:
-            return
-        self.announced_end = True
         side = self.client or self.server
-        self.host.emit(
-            CallEnded(
-                self.id,
-                self._ended_by,
-                status=side.status if side is not None else None,
-                failure=self.failure,
-                duration_s=now - self._established_at if self._established_at else 0.0,
-                report=self.media.report,
-            )
-        )
-
-
-_ENDED_BY = {
-    FailureKind.MEDIA_NOT_ENCRYPTED: EndedBy.POLICY,
-    FailureKind.POLICY: EndedBy.POLICY,
-    FailureKind.FINGERPRINT_MISMATCH: EndedBy.POLICY,
-    FailureKind.DTLS_HANDSHAKE: EndedBy.POLICY,
-    FailureKind.CONNECTION_LOST: EndedBy.NETWORK,
-    FailureKind.SERVER_SILENT: EndedBy.NETWORK,
-    FailureKind.AUDIO_DEVICE: EndedBy.LOCAL,
-    FailureKind.NOT_ACCEPTABLE: EndedBy.POLICY,
-}
+        self.outcome.announce(side.status if side is not None else None, self.media.report, now)

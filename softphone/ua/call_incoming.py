@@ -76,6 +76,9 @@ class CalleeSide:
         known = self.dialog.id
         return self.change if (known.local_tag, known.remote_tag) == (local_tag, remote_tag) else None
 
+    def over(self, now: float) -> None:
+        self.change.close(now)
+
     # What the person asks
 
     def decline(self, status: int, now: float) -> None:

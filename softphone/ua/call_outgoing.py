@@ -82,6 +82,10 @@ class CallerSide:
     def change_of(self, local_tag: str, remote_tag: str) -> SessionChange | None:
         return self.client.early_dialog(local_tag, remote_tag)
 
+    def over(self, now: float) -> None:
+        self.ringback.saw(RingbackTrigger.OVER)
+        self.client.close(now)
+
     def next_timer(self) -> float | None:
         return self.client.next_timer()
 

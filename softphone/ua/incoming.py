@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from softphone.errors import Failure, FailureKind, RemoteProtocolError
 from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, NegotiatedMedia, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
-from softphone.sip.header_values import call_id, from_addr, to_addr
+from softphone.sip.header_values import from_addr, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest
 from softphone.ua.account import Account
 from softphone.ua.actions import FlowId, SendBytes
 from softphone.ua.call import Call
-from softphone.ua.call_table import CallState, CallTrigger
+from softphone.ua.call_requests import dialog_of, receive_ack, receive_invite, receive_prack, receive_update
+from softphone.ua.call_table import CallTrigger
 from softphone.ua.events import CallRefused, IncomingCall
 from softphone.ua.host import token
 from softphone.ua.identity import caller_identity, party_of
@@ -37,10 +38,10 @@ class IncomingRequests:
         self._agent, self._rules = agent, rules
         # By method, after the checks; METHODS (`ALLOW`) says which are let through.
         self._within: dict[str, Callable[[Call, str, Request, float], None]] = {
-            "INVITE": self._invite_within,
+            "INVITE": receive_invite,
             "BYE": self._bye,
-            "PRACK": lambda call, key, request, now: call.receive_prack(key, request, now),
-            "UPDATE": lambda call, key, request, now: call.receive_update(key, request, now),
+            "PRACK": receive_prack,
+            "UPDATE": receive_update,
             "OPTIONS": lambda call, key, request, now: self._agent.respond(
                 key, self._options(call.account, request), now
             ),
@@ -82,7 +83,7 @@ class IncomingRequests:
         try:
             call = self._call_of(account, request)
             if call is not None:
-                call.receive_ack(request, now)
+                receive_ack(call, request, now)
         except RemoteProtocolError:
             return  # an ACK is never answered (RFC 3261 §17)
 
@@ -103,14 +104,10 @@ class IncomingRequests:
 
     def _call_of(self, account: Account, request: Request) -> Call | None:
         """Among the account's own: its server has no say in the calls of another one."""
-        local_tag, remote_tag, wanted = to_addr(request).tag, from_addr(request).tag, call_id(request)
-        if local_tag is None:
+        if to_addr(request).tag is None:
             return None
-        for call in self._agent.calls.values():
-            known = call.account.id == account.id and call.sip_call_id == wanted
-            if known and call.dialog_of(request.method, local_tag, remote_tag or "") is not None:
-                return call
-        return None
+        known = (call for call in self._agent.calls.values() if call.account.id == account.id)
+        return next((call for call in known if dialog_of(call, request) is not None), None)
 
     def _within_dialog(self, call: Call, key: str, request: Request, now: float) -> None:
         for check in IN_DIALOG_CHECKS:
@@ -118,7 +115,7 @@ class IncomingRequests:
             if refusal is not None:
                 self._agent.respond(key, refusal, now)
                 return
-        dialog = call.dialog_of(request.method, to_addr(request).tag or "", from_addr(request).tag or "")
+        dialog = dialog_of(call, request)
         assert dialog is not None
         dialog.receive(request)
         self._agent.connected_line.requested(call, dialog, request)
@@ -132,14 +129,6 @@ class IncomingRequests:
         self._agent.respond(key, response_to(request, 200), now)
         self._agent.transfers.peer_hangs_up(call, now)
         call.trigger(CallTrigger.BYE, now)
-
-    def _invite_within(self, call: Call, key: str, request: Request, now: float) -> None:
-        if call.state is CallState.ESTABLISHED and call.change is not None:
-            call.change.receive_invite(key, request, now)
-        elif call.state in (CallState.ENDING, CallState.TERMINATED):
-            self._agent.respond(key, response_to(request, 481), now)
-        else:  # the first one is not settled yet (RFC 3261 §14.2)
-            self._agent.respond(key, response_to(request, 500, headers=(("Retry-After", "1"),)), now)
 
     # Outside a dialog
 

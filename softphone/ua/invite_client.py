@@ -212,6 +212,11 @@ class InviteClient:
         fork = self._forks.get(remote_tag) if self.winner is None else None
         return fork.change if fork is not None and fork.dialog.id.local_tag == local_tag else None
 
+    def close(self, now: float) -> None:
+        """Nothing is wanted of the early dialogs any more."""
+        for fork in self._early_forks():
+            fork.change.close(now)
+
     def next_timer(self) -> float | None:
         times = (fork.change.next_timer() for fork in self._early_forks())
         return min((t for t in times if t is not None), default=None)
