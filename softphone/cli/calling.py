@@ -169,6 +169,10 @@ class CallFollower:
                 )
             case ua.HoldChanged(held_by_us=by_us, held_by_peer=by_peer):
                 self.output.event("hold", held_by_us=by_us, held_by_peer=by_peer)
+            case ua.DigitsSent(digits=digits):
+                self.output.event("digits-sent", digits=digits)
+            case ua.RemoteIdentityChanged(remote=remote, asserted=asserted):
+                self.output.event("identity", remote=remote.uri, display_name=remote.display_name, asserted=asserted)
             case ua.DigitPressed(digit=digit):
                 self.output.event("digit", digit=digit)
             case ua.CallNotice(failure=failure):
@@ -206,6 +210,7 @@ class CallCommand:
     seconds: float | None
     timeout: float
     digits: str
+    hide_identity: bool = False
 
     async def run(self) -> Result:
         async with self.composition.own_phone(self.request) as phone, events_of(phone) as inbox:
@@ -219,7 +224,7 @@ class CallCommand:
                     return Result(_no_call(self.request.engine, self.target, flow), error.failure)
             call_id = secrets.token_hex(8)
             self.output.event("calling", target=self.target)
-            phone.submit(Dial(call_id, self.target, account.name))
+            phone.submit(Dial(call_id, self.target, account.name, hide_identity=self.hide_identity or None))
             follower = CallFollower(
                 phone, inbox, self.output, call_id, self.seconds, self.timeout, self.digits, self.request.engine
             )
@@ -279,7 +284,15 @@ class AnswerCommand:
         return result
 
     async def _take(self, phone: Phone, inbox: Inbox[AnyEvent], call: ua.IncomingCall) -> Result:
-        self.output.event("incoming", remote=call.remote.uri, display_name=call.remote.display_name)
+        who = call.identity
+        self.output.event(
+            "incoming",
+            remote=call.remote.uri,
+            display_name=call.remote.display_name,
+            asserted=who.asserted.uri if who.asserted is not None else None,
+            anonymous=who.anonymous,
+            diverted_by=[{"remote": d.party.uri, "reason": d.reason} for d in who.diversions],
+        )
         follower = CallFollower(
             phone, inbox, self.output, call.call_id, self.seconds, self.timeout, engine=self.request.engine
         )

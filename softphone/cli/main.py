@@ -30,6 +30,7 @@ from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.lab import DIGESTS, LOOPBACK
 from softphone.sip.authentication import ALGORITHMS
 from softphone.sound import AudioChoice, AudioKind
+from softphone.ua.digits import digits_failure
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 _LINK = re.compile(r"(?i)^(sips?|tel|callto):")
@@ -91,16 +92,22 @@ def register(composition: Composition, /, stay: bool, **options: Any) -> None:
 @cli.command(epilog="Example: softphone call sip:echo@pbx.example.org --seconds 10 --json")
 @with_options(_COMMON, ACCOUNT_OPTIONS, MEDIA_OPTIONS)
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Hang up after this time.")
-@click.option("--digits", default="", help="Digits to send once the call is answered.")
+@click.option("--digits", default="", help="Digits to send once answered; “,” waits 1 s, “;” 2 s.")
+@click.option("--hide-identity", is_flag=True, help="Do not let the other side know who calls.")
 @click.argument("uri")
 @click.pass_obj
-def call(composition: Composition, /, uri: str, seconds: float | None, digits: str, **options: Any) -> None:
+def call(
+    composition: Composition, /, uri: str, seconds: float | None, digits: str, hide_identity: bool, **options: Any
+) -> None:
     """Call URI and report how it went."""
     output = _output(options)
 
     async def command() -> Result:
+        if digits and (refused := digits_failure(digits)) is not None:
+            raise OperationFailed(refused)
         source, request = await phone_for(composition, options)
-        return await CallCommand(source, output, request, uri, seconds, options["timeout"], digits).run()
+        patience = options["timeout"]
+        return await CallCommand(source, output, request, uri, seconds, patience, digits, hide_identity).run()
 
     _finish(output, command())
 

@@ -121,7 +121,8 @@ def phone_request(options: dict[str, Any]) -> PhoneRequest:
         chosen = replace(chosen, pins=(*chosen.pins, options["pin"]))
     # What is said on the line stands above the account's own choices, and those above the general ones.
     media = _media(configuration.media_section(settings, chosen), options)
-    chosen = replace(chosen, media=None, codecs=())
+    # Nobody is here for a second call: it hears busy.
+    chosen = replace(chosen, media=None, codecs=(), call_waiting=False)
     settings = replace(settings, media=media, accounts=(chosen,), default_account="")
     configuration.account(settings, chosen, None)  # refused here, before anything is connected
     password = _password(chosen, options)

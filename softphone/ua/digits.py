@@ -39,6 +39,7 @@ class Waiting:
 
     left: deque[str] = field(default_factory=deque)
     at: float | None = None
+    informing: bool = False  # an INFO is under way
 
 
 class Digits:
@@ -53,8 +54,8 @@ class Digits:
             return
         wanted = command.digits.upper()
         waiting = self._waiting.get(call.id) or Waiting(at=now)
-        refused = _refused(call, wanted, len(waiting.left))
-        if refused is not None:
+        refused = digits_failure(wanted, len(waiting.left)) or _way(call, call.media.running)
+        if isinstance(refused, Failure):
             self._agent.emit(CallNotice(call.id, refused))
             return
         waiting.left.extend(wanted)
@@ -82,7 +83,7 @@ class Digits:
             waiting.left.clear()
             return
         if way is DigitsMode.INFO:
-            waiting.at = None
+            waiting.at, waiting.informing = None, True
             self._inform(call, waiting, now)
             return
         assert media is not None
@@ -107,6 +108,7 @@ class Digits:
     def _informed(self, call: Call, waiting: Waiting, outcome: Outcome, now: float) -> None:
         if self._waiting.get(call.id) is not waiting:
             return  # the call is over
+        waiting.informing = False
         if not 200 <= outcome.status < 300:
             self._give_up(call, outcome.failure or _not_taken(outcome.status))
             return
@@ -142,7 +144,7 @@ class Digits:
                 self._waiting.pop(call_id, None)
             case HoldChanged(call_id=call_id, direction=direction) if direction.sends:
                 waiting, call = self._waiting.get(call_id), self._agent.calls.get(call_id)
-                if waiting is not None and call is not None and waiting.at is None:
+                if waiting is not None and call is not None and waiting.at is None and not waiting.informing:
                     waiting.at = now
                     self._go_on(call, waiting, now)
             case _:
@@ -179,8 +181,9 @@ def _way(call: Call, media: NegotiatedMedia | None) -> DigitsMode | Failure:
     return DigitsMode.TELEPHONE_EVENT if media.telephone_event is not None else _NO_EVENTS
 
 
-def _refused(call: Call, wanted: str, queued: int) -> Failure | None:
-    if not wanted or not set(wanted) <= DIGITS | set(PAUSES):
+def digits_failure(wanted: str, queued: int = 0) -> Failure | None:
+    """Why these can be sent in no call; None if they can, behind `queued` others."""
+    if not wanted or not set(wanted.upper()) <= DIGITS | set(PAUSES):
         return Failure(
             FailureKind.USAGE,
             f"“{wanted[:50]}” are not digits that can be sent.",
@@ -190,8 +193,7 @@ def _refused(call: Call, wanted: str, queued: int) -> Failure | None:
         return Failure(
             FailureKind.USAGE, f"More than {MAX_QUEUED} digits would wait to be sent.", "Send them in several goes."
         )
-    way = _way(call, call.media.running)
-    return way if isinstance(way, Failure) else None
+    return None
 
 
 _NOT_YET = Failure(FailureKind.USAGE, "There is nobody to hear digits yet.", "Send them once the call is answered.")

@@ -24,6 +24,7 @@ def test_every_option_of_a_call_decides_attaches_or_is_refused() -> None:
 
     works_attached = {
         *("account_name", "attach", "timeout", "json_lines", "log_level", "seconds", "digits", "uri", "user", "server"),
+        "hide_identity",
     }
     named = {parameter.name for parameter in call.params} - works_attached
     assert named - set(OWN_ENGINE_OPTIONS) - set(INEFFECTIVE) == set()

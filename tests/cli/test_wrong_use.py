@@ -16,12 +16,18 @@ Run = Callable[..., tuple[int, dict[str, Any]]]
 ACCOUNT = ("--server", "localhost:1", "--user", "alice")
 
 WRONG = {
-    "a feature that is not built: DTLS": (("--key-exchange", "dtls"), "settings", "DTLS-SRTP", "SDES"),
+    "DTLS with suites that it does not have": (
+        ("--key-exchange", "dtls", "--srtp-suites", "AES_256_CM_HMAC_SHA1_80"),
+        "settings",
+        "DTLS-SRTP",
+        "AEAD_AES_256_GCM",
+    ),
     "a codec that is not built": (("--codecs", "pcmu,opus"), "settings", "no codec OPUS", "PCMU"),
     "an SRTP suite that does not exist": (("--srtp-suites", "NULL"), "settings", "NULL", "AEAD_AES_256_GCM"),
     "attaching with an account": (("--attach",), "usage", "--attach", "Leave"),
     "a pin that is no fingerprint": (("--pin", "ab:cd"), "settings", "ab:cd", "64"),
     "a key without its certificate": (("--client-key", "key.pem"), "usage", "--client-cert", "certificate"),
+    "digits that are none": (("--digits", "12x"), "usage", "12x", "comma"),
     "an unknown option": (("--encrypt",), "usage", "--encrypt", "--help"),
     "an unknown value": (("--tls-profile", "ssl3"), "usage", "ssl3", "--help"),
     "no time at all": (("--timeout", "-3"), "usage", "-3", "--help"),

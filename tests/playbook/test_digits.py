@@ -1,4 +1,4 @@
-"""Digits out and in: telephone-event (RFC 4733), INFO (RFC 6086 §5.2, application/dtmf-relay), tones; pauses, bounds."""
+"""Digits out and in: telephone-event (RFC 4733), INFO (RFC 6086, application/dtmf-relay), tones; pauses and bounds."""
 
 from __future__ import annotations
 

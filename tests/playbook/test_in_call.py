@@ -309,14 +309,6 @@ class TestTheirs:
         stage.settled()
 
 
-def test_digits_are_sent_only_while_media_runs(talk: Talk) -> None:
-    stage = talk.stage
-    stage.do(SendDigits("c", "12a#"))
-    stage.do(SendDigits("c", "1x"))
-    stage.do(SendDigits("c", "1" * 101))
-    assert [action.digits for action in stage.did(SendTelephoneEvents)] == ["12A#"]
-
-
 def test_media_is_started_once(talk: Talk) -> None:
     assert isinstance(talk.theirs, OfferAnswerSession)
     assert len(talk.stage.did(StartMedia)) == 1
