@@ -1,4 +1,4 @@
-"""The redacted SIP trace (`--trace FILE`): every message with keys, credentials and nonces masked before it is written.
+"""The redacted SIP trace (`--trace FILE`): every message, with keys, credentials, nonces and texts masked before.
 
 Redaction works on whole messages: a key must not be shown because it came in two reads of the flow, nor a nonce because
 two messages came in one. What no message ends is noted by its length.
@@ -19,12 +19,16 @@ _SECRET_HEADERS = re.compile(
     rb"|(?:proxy-)?authentication-info)[ \t]*:"
     rb"[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*"  # with folded lines
 )
+# What people write to each other is no evidence, and is never stored (security.md).
+_INSTANT_MESSAGE = re.compile(rb"(?im)^(?:content-type|c)[ \t]*:[ \t]*text/plain")
 # A trace is read on a terminal: a peer's escape sequences are not its.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def redacted(data: bytes) -> str:
     head, separator, body = data.partition(b"\r\n\r\n")
+    if body and _INSTANT_MESSAGE.search(head) is not None:
+        body = b"[text of %d octets]" % len(body)
     head = _SECRET_HEADERS.sub(lambda found: found.group(1) + b": [redacted]", head)
     text = (head + separator + masked_sdp(body)).decode("utf-8", "backslashreplace")
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -103,6 +103,13 @@ class AccountSession:
         self.keeper.trigger(FlowTrigger.UNWANTED, now)
         self._flow_failed(self.account, _SIGNED_OUT, now)
 
+    def next_server(self, failure: Failure, now: float, wait_s: float) -> bool:
+        """To the next address at once, if there is one; the registration follows."""
+        if not self.keeper.may_move:
+            return False
+        self.keeper.leave(failure, now, now + wait_s)
+        return True
+
     def suspect(self, now: float, *, woke: bool = False, lost: tuple[FlowId, ...] = ()) -> None:
         """The network changed or the machine woke: probe at once, and try again at once if we were waiting."""
         state = self.registration.state

@@ -26,6 +26,7 @@ from softphone.ua.account import Account
 
 MAX_CONTACTS = 256  # bindings read of one answer: more devices of one address than that hide ours
 MAX_SERVICE_ROUTE = 16  # proxies between us and the person's own; a request must stay of a size that servers take
+MAX_RETRY_AFTER = 3600  # s; a server that wants to be left alone for longer is asked again all the same
 REG_ID = "1"  # RFC 5626 §4.2: the number of our flow; there is one
 
 

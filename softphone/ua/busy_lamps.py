@@ -42,8 +42,8 @@ class BusyLamp:
         self._table = DialogTable()
 
     def notified(self, request: Request, now: float) -> None:
-        info = parse_dialog_info(request.body)
-        lost = self._table.take(info)
+        # Servers that never saw a call of the line send no body: there is none (RFC 6665 §4.2.1, neutral state).
+        lost = self._table.take(parse_dialog_info(request.body)) if request.body else False
         self._known = True
         self._tell_state()
         rested = self._refreshed_at is None or now - self._refreshed_at >= MIN_REFRESH

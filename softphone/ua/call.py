@@ -302,8 +302,9 @@ class Call:
         self.trigger(CallTrigger.FLOW_FAILED, now, failure)
 
     def media_opened(self, opened: MediaOpened, now: float) -> None:
-        """The second time it is where `move` asked for."""
-        moved, self.media.opened = self.media.opened is not None, opened
+        """The second time it is where `move` asked for, or on another server's flow."""
+        moved = self.media.opened is not None and self.state is not CallState.OPENING_MEDIA
+        self.media.opened = opened
         if moved:
             self.session.set_local_address(opened.address, opened.rtp_port, opened.rtcp_port, opened.dtls_fingerprint)
             if self.change is not None:

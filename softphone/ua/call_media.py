@@ -30,7 +30,7 @@ class CallMedia:
         self._said: str | None = None  # the reason last given for clear media
 
     def open(self, flow: OpenedFlow) -> None:
-        self._host.emit(OpenMedia(self.id, flow.id))
+        self._host.emit(OpenMedia(self.id, flow.id) if self.opened is None else RebindMedia(self.id, flow.id))
 
     def turn_to_another_dialog(self) -> None:
         """What runs next is another fork's: it may share our key, never our SSRC (security.md "SDES")."""

@@ -42,6 +42,7 @@ class CallerSide:
             CallStep.ASK_CONSENT: self._ask_consent,
             CallStep.OFFER_REDIRECT: self._offer_redirect,
             CallStep.FOLLOW_REDIRECT: self.client.follow,
+            CallStep.BEGIN_AGAIN: self.client.begin_again,
         }
 
     @property

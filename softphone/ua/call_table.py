@@ -44,6 +44,7 @@ class CallTrigger(Enum):
     REDIRECT = auto()  # 3xx
     REJECTED = auto()  # 4xx–6xx
     FAILED = auto()  # the INVITE or a later request: time-out, lost flow, no PRACK, an answer that cannot be taken
+    ELSEWHERE = auto()  # the server does not serve, and the next one of its name is being connected to
     PRACKED = auto()  # a reliable provisional response of ours has its PRACK
     ACK = auto()
     ACK_REFUSED = auto()  # the answer in the ACK cannot be taken
@@ -69,6 +70,7 @@ class CallStep(Enum):
     ASK_CONSENT = auto()
     OFFER_REDIRECT = auto()
     FOLLOW_REDIRECT = auto()
+    BEGIN_AGAIN = auto()  # what was offered over one server is offered over no other
     ACCEPT = auto()  # 2xx with the answer
     SEND_EARLY = auto()  # 183 with the answer
     DECLINE = auto()
@@ -98,7 +100,9 @@ _REFUSE = (S.ENDING, (A.BY_FAILURE, A.HANG_UP_REFUSED, A.STOP_MEDIA))
 _NOT_ANSWERED_YET = (S.RINGING, S.EARLY, S.ANSWERING)
 _OUTGOING_EARLY = (S.WAITING_FLOW, S.OPENING_MEDIA)
 _INVITING = (S.CALLING, S.PROCEEDING)
-_INVITE_RESULTS = (T.PROVISIONAL, T.AGREED, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED, T.FAILED)
+_INVITE_RESULTS = (
+    T.PROVISIONAL, T.AGREED, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED, T.FAILED, T.ELSEWHERE
+)  # fmt: skip
 _UAS_ONLY = (T.PRACKED, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.CANCEL, T.ANSWER, T.EARLY_MEDIA, T.DECLINE)
 
 CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
@@ -124,6 +128,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         **{(s, T.REDIRECT): (S.REDIRECTED, (A.OFFER_REDIRECT,)) for s in _INVITING},
         **{(s, T.REJECTED): _OVER for s in _INVITING},
         **{(s, T.FAILED): _OVER for s in _INVITING},
+        **{(s, T.ELSEWHERE): (S.WAITING_FLOW, (A.BEGIN_AGAIN,)) for s in _INVITING},  # RFC 3263 §4.3
         **{(s, T.MEDIA_FAILED): (S.CANCELLING, (A.BY_FAILURE, A.CANCEL_INVITE)) for s in _INVITING},
         **{(s, T.HANG_UP): _CANCEL for s in _INVITING},
         # Cancelled: the 2xx may have crossed the CANCEL (RFC 3261 §9.1, §15.1.1)
@@ -133,6 +138,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
         (S.CANCELLING, T.REDIRECT): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.REJECTED): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.FAILED): (S.ENDING, (A.STOP_MEDIA,)),
+        (S.CANCELLING, T.ELSEWHERE): (S.ENDING, (A.STOP_MEDIA,)),
         (S.CANCELLING, T.TIMER): (S.CANCELLING, (A.STOP_MEDIA,)),  # the person waits no longer; the rest goes on behind
         # Redirected
         (S.REDIRECTED, T.FOLLOW): (S.CALLING, (A.FOLLOW_REDIRECT,)),
@@ -201,7 +207,7 @@ CALL_TABLE: StateTable[CallState, CallTrigger, CallStep] = StateTable(
     | every((S.AWAITING_CONSENT,), T.ENDED, T.FOLLOW)
     | every(_NOT_ANSWERED_YET, T.FLOW_READY, T.PROVISIONAL, T.REFUSED, T.CONSENT_NEEDED, T.REDIRECT, T.REJECTED)
     | every((S.RINGING, S.EARLY, S.ACCEPTED, S.ESTABLISHED, S.HANGING_UP), T.PRACKED)
-    | every(_NOT_ANSWERED_YET, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.ENDED, T.AGREE, T.FOLLOW)
+    | every(_NOT_ANSWERED_YET, T.ELSEWHERE, T.ACK, T.ACK_REFUSED, T.ACK_MISSING, T.ENDED, T.AGREE, T.FOLLOW)
     | every((S.RINGING,), T.MEDIA_READY, T.AGREED)
     | every((S.EARLY,), T.EARLY_MEDIA, T.AGREED)
     | every((S.ANSWERING,), T.ANSWER, T.EARLY_MEDIA, T.TIMER)

@@ -151,6 +151,7 @@ class FlowKeeper:
     def lost(self, failure: Failure, now: float) -> None:
         if self._opened_at is not None and now - self._opened_at >= STABLE_AFTER:
             self._back_off.reset()
+            self._not_before.clear()
         self._attempt_took = now - self._attempt_began if self._opened_at is None else 0.0
         self.flow, self._failure, self._opened_at = None, failure, None
         self._redirect, self._binding = None, self._binding.without_flow
@@ -185,7 +186,7 @@ class FlowKeeper:
         self._not_before[endpoint] = max(now, not_before)
         if len(self._not_before) > MAX_AVOIDED:
             del self._not_before[next(iter(self._not_before))]
-        if description.untried and self._moves < MAX_MOVES:
+        if self.may_move:
             self._moves += 1
             self._failure = failure
             self.trigger(FlowTrigger.ANEW, now)
@@ -194,6 +195,11 @@ class FlowKeeper:
             self._rest_until = min(self._not_before.values())
             self._close(now)
             self.lost(failure, now)
+
+    @property
+    def may_move(self) -> bool:
+        """Whether there is an address that has not failed in this outage, to be tried at once."""
+        return self.flow is not None and self.flow.description.untried > 0 and self._moves < MAX_MOVES
 
     @property
     def has_others(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from softphone.errors import SoftphoneError
+from softphone.errors import Failure, SoftphoneError
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import Parameters, SipUri
 from softphone.ua.account import Account, AccountId, ServerTarget
@@ -77,6 +77,13 @@ class Host(Protocol):
 
     def flow_abandoned(self, flow_id: FlowId, now: float) -> None:
         """We have closed the flow, so no FlowClosed will come: what was under way on it has failed."""
+        ...
+
+    def next_server(self, account_id: AccountId, failure: Failure, now: float, wait_s: float = 0.0) -> bool:
+        """The account's server does not serve a call (RFC 3263 §4.3): True if the next of its name is connected to.
+
+        `wait_s`: how long it wants to be left alone. Not while another call depends on the flow.
+        """
         ...
 
     def emit(self, item: Action | Event) -> None: ...

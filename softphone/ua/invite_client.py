@@ -19,6 +19,7 @@ from softphone.sip.header_values import cseq, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import Account
+from softphone.ua.binding import MAX_RETRY_AFTER, retry_after
 from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
@@ -85,6 +86,8 @@ class InviteClient:
         self._branch: str | None = None
         self._sent: Request | None = None  # with credentials
         self._challenges = 0
+        self._heard = 0  # the highest provisional status of the INVITE under way
+        self._cancelled = False
         self._last_offer = b""
         self._forks: dict[str, Fork] = {}
         self.winner: Fork | None = None
@@ -125,6 +128,12 @@ class InviteClient:
         """3xx, with the person's consent: the new target, a new offer with new keys (security.md "SDES")."""
         assert self.redirect is not None
         self.target, self.redirect = self.redirect, None
+        self.begin_again(now)
+        self.send(now)
+
+    def begin_again(self, now: float) -> None:
+        """Another target or another server: a new offer with new keys (security.md "SDES")."""
+        del now
         self._session = OfferAnswerSession(
             self._policy, self._account.codecs, self._host.token_bytes, rtcp_mux=self._account.rtcp_mux
         )
@@ -132,7 +141,6 @@ class InviteClient:
         self._forks.clear()
         self._challenges = 0
         self._last_offer = b""
-        self.send(now)
 
     def _offer(self) -> bytes:
         """The same one when the INVITE is sent once more."""
@@ -140,6 +148,7 @@ class InviteClient:
         return self._last_offer
 
     def cancel(self, now: float) -> None:
+        self._cancelled = True
         if self._branch is not None:
             self._host.cancel(self._branch, now)
 
@@ -148,6 +157,8 @@ class InviteClient:
     def response(self, branch: str, response: Response, now: float) -> None:
         if branch != self._branch:
             return  # of an INVITE that got 3xx, 401 or 407: its transaction lets no 2xx through
+        if response.status < 200:
+            self._heard = max(self._heard, response.status)
         match response.status:
             case 100:
                 self._owner.invite_trigger(CallTrigger.PROVISIONAL, now)
@@ -159,6 +170,8 @@ class InviteClient:
                 self._challenged(response, now)
             case 422 if self._timer.too_small(response):
                 self.send(now)  # RFC 4028 §7.3
+            case 503 if self._goes_elsewhere(call_failure(response), now, retry_after(response) or 0):
+                pass
             case status if status < 400:
                 self._redirections.add(response, self.target)
                 self._refused(response, call_failure(response), now)
@@ -170,13 +183,25 @@ class InviteClient:
         if branch != self._branch:
             return
         lost = isinstance(error, TransportFailed)
+        failure = flow_lost("during the call's set-up") if lost else no_answer("the call")
+        if self._heard == 0 and self._goes_elsewhere(failure, now):
+            return
         self.status = 503 if lost else 408
-        self._fail(flow_lost("during the call's set-up") if lost else no_answer("the call"), CallTrigger.FAILED, now)
+        self._fail(failure, CallTrigger.FAILED, now)
 
     # Within
 
+    def _goes_elsewhere(self, failure: Failure, now: float, wait_s: int = 0) -> bool:
+        """RFC 3263 §4.3, as long as nobody has rung: who has would ring twice."""
+        if self._cancelled or self._heard > 100:
+            return False
+        if not self._host.next_server(self._account.id, failure, now, min(wait_s, MAX_RETRY_AFTER)):
+            return False
+        self._owner.invite_trigger(CallTrigger.ELSEWHERE, now)
+        return True
+
     def _transmit(self, request: Request, now: float) -> None:
-        self._sent = request
+        self._sent, self._heard = request, 0
         self._branch = self._host.send_request(self._account.id, request, self, now)
         if self._branch is None:
             self._fail(flow_lost("before the call was sent"), CallTrigger.FAILED, now)

@@ -129,7 +129,8 @@ class Mailbox:
 
     def notified(self, request: Request, now: float) -> None:
         del now
-        self.take(request, asked=True)
+        if request.body:
+            self.take(request, asked=True)
 
     def unknown(self, failure: Failure | None, now: float) -> None:
         """What was said last is the best that is known."""

@@ -7,7 +7,7 @@ Owns: what is called and with which header. An early dialog can be replaced only
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
 from softphone.sip.tokens import is_token
@@ -15,22 +15,33 @@ from softphone.sip.uri import SipUri, TelUri, parse_uri
 from softphone.ua.account import WatchedLine
 from softphone.ua.busy_lamps import BusyLamp
 from softphone.ua.dialog_info import LineDialog, Participant
+from softphone.ua.events import Party
 
-Headers = tuple[tuple[str, str], ...]
 # A Call-ID; within Replaces it ends at a semicolon (RFC 3891 §6.1), and a comma would begin a second value.
 _WORD = re.compile(r"[!-+\--:<-~]+")
 
 
-def pickup_of(lamp: BusyLamp | None) -> tuple[str, Headers]:
-    """What to dial, and the headers of the INVITE. Raises OperationFailed in words if there is nothing to take."""
+@dataclass(frozen=True, slots=True)
+class Pickup:
+    """What to dial and with which headers; `caller` is who will be at the other end, if the line's server says so."""
+
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    caller: Party | None = None
+
+
+def pickup_of(lamp: BusyLamp | None) -> Pickup:
+    """Raises OperationFailed in words if there is nothing to take."""
     if lamp is None:
         raise _refused("This line is not watched.", "Add it to the account's busy-lamp keys.")
     dialog = lamp.ringing
     if dialog is None:
         raise _refused("Nothing rings at this line now.", "Pick up while the key shows that the line rings.")
     if lamp.line.pickup_code:
-        return _with_code(lamp.line), ()
-    return _remote_target(dialog.remote), (("Replaces", _replaces(dialog)), ("Require", "replaces"))
+        return Pickup(_with_code(lamp.line))
+    headers = (("Replaces", _replaces(dialog)), ("Require", "replaces"))
+    caller = Party(dialog.remote.uri, dialog.remote.display_name) if dialog.remote.uri else None
+    return Pickup(_remote_target(dialog.remote), headers, caller)
 
 
 def _with_code(line: WatchedLine) -> str:

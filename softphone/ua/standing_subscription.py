@@ -97,7 +97,7 @@ class Follower(Protocol):
         ...
 
     def notified(self, request: Request, now: float) -> None:
-        """A NOTIFY with a body. Raises RemoteProtocolError for one that cannot be read."""
+        """A NOTIFY; without a body the server has nothing to say. Raises RemoteProtocolError for an unreadable one."""
         ...
 
     def unknown(self, failure: Failure | None, now: float) -> None:

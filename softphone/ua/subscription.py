@@ -89,7 +89,8 @@ _REASONS = {
 
 class SubscriptionListener(Protocol):
     def notified(self, request: Request, now: float) -> None:
-        """A NOTIFY of the subscription; RemoteProtocolError refuses it."""
+        """A NOTIFY of the subscription; without a body it stands, and nothing has happened. RemoteProtocolError
+        refuses it."""
         ...
 
     def ended(self, end: SubscriptionEnd, now: float) -> None:
@@ -181,7 +182,8 @@ class Subscription:
         if state is None:
             raise RemoteProtocolError("NOTIFY has no Subscription-State")
         self._into_dialog(request)
-        if request.body and self.state is not SubscriptionState.UNSUBSCRIBING:
+        says_something = bool(request.body) or state.substate is Substate.ACTIVE
+        if says_something and self.state is not SubscriptionState.UNSUBSCRIBING:
             self._listener.notified(request, now)
         self._host.respond(key, response_to(request, 200), now)
         self._take_state(state, now)

@@ -16,7 +16,14 @@ from softphone.ua.account import Account, AccountId, WatchedLine
 from softphone.ua.busy_lamps import DIALOG, BusyLamp
 from softphone.ua.commands import Dial, PickUp
 from softphone.ua.dial_target import parse_dial_target
-from softphone.ua.events import Event, LineState, LineStateChanged, RegistrationChanged, RegistrationState
+from softphone.ua.events import (
+    Event,
+    LineState,
+    LineStateChanged,
+    RegistrationChanged,
+    RegistrationState,
+    RemoteIdentityChanged,
+)
 from softphone.ua.message_waiting import MESSAGE_SUMMARY, Mailbox
 from softphone.ua.pick_up import pickup_of
 from softphone.ua.request_checks import IN_DIALOG_CHECKS
@@ -56,12 +63,15 @@ class Subscriptions:
         followed = self._accounts.get(command.account_id)
         lamp = followed.lamps.get(command.uri) if followed is not None else None
         try:
-            target, headers = pickup_of(lamp)
+            pickup = pickup_of(lamp)
         except OperationFailed as error:
             refused = Dial(command.call_id, command.uri, command.account_id)
             self._agent.refuse_dial(refused, error.failure, command.account_id)
             return
-        self._agent.dial(Dial(command.call_id, target, command.account_id), now, headers)
+        self._agent.dial(Dial(command.call_id, pickup.target, command.account_id), now, pickup.headers)
+        if pickup.caller is not None and command.call_id in self._agent.calls:
+            # The target may be a phone's contact, which nobody would recognise.
+            self._agent.emit(RemoteIdentityChanged(command.call_id, pickup.caller))
 
     # NOTIFY
 

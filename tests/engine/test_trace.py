@@ -48,3 +48,13 @@ def test_a_peers_escape_sequences_do_not_reach_the_terminal_of_who_reads_a_trace
     shown = traced(b"SIP/2.0 404 \x1b]0;owned\x07 \xc2\x9b2J\r\nContent-Length: 0\r\n\r\n")
     assert not any(character in shown for character in "\x1b\x07\x9b")
     assert "\\x1b]0;owned" in shown
+
+
+@pytest.mark.parametrize("name", [b"Content-Type", b"c", b"CONTENT-TYPE "])
+def test_what_people_write_to_each_other_is_not_shown(name: bytes) -> None:
+    text = b"the code is 4711"
+    shown = traced(
+        b"MESSAGE sip:a@b SIP/2.0\r\n%s: text/plain;charset=UTF-8\r\nl: %d\r\n\r\n" % (name, len(text)) + text
+    )
+    assert "4711" not in shown
+    assert "[text of 16 octets]" in shown

@@ -68,7 +68,7 @@ audio_txmode thread
 audio_level no
 audio_buffer 20-160
 rtp_ports {first_port}-{last_port}
-rtcp_mux no
+rtcp_mux {rtcp_mux}
 jitter_buffer_delay 2-10
 rtp_stats yes
 statmode_default off
@@ -80,6 +80,7 @@ module_path {modules}
 {module_lines}
 module_tmp account.so
 module_app menu.so
+{application_lines}
 """
 MODULES: Final = (
     *("g711", "g722", "opus", "aufile", "aubridge", "alsa", "sndfile"),
@@ -125,7 +126,9 @@ class Baresip:
         environment: Mapping[str, str] | None = None,
         certificate: Path | None = None,
         register: bool = True,
+        rtcp_mux: bool = False,
         address: str = "127.0.0.1",
+        correspondent: str = "",
     ) -> None:
         """Start it.
 
@@ -134,6 +137,7 @@ class Baresip:
         `environment` points to).
         `address`: where its signalling comes from.
         `certificate`: PEM with certificate and key for mutual TLS and for DTLS-SRTP.
+        `correspondent`: the URI that `message` writes to.
         """
         require("baresip")
         self.name = name
@@ -156,8 +160,10 @@ class Baresip:
                 last_port=self.rtp_ports[1],
                 recordings=self.recordings,
                 control_port=control_port,
+                rtcp_mux="yes" if rtcp_mux else "no",
                 modules=_module_folder(),
                 module_lines="\n".join(f"module {module}.so" for module in MODULES),
+                application_lines="module_app contact.so" if correspondent else "",
             )
         )
         parameters = {
@@ -171,7 +177,8 @@ class Baresip:
         }
         settings = ";".join(f"{key}={value}" for key, value in parameters.items() if value is not None)
         (self.directory / "accounts").write_text(f"<{self.uri};transport=tls>;{settings}\n")
-        (self.directory / "contacts").touch()
+        (self.directory / "contacts").write_text(f'"Correspondent" <{correspondent}>\n' if correspondent else "")
+        (self.directory / "current_contact").write_text(correspondent)
         self._process = PeerProcess(
             f"baresip {name}",
             ["baresip", "-4", "-s", "-f", str(self.directory)],
@@ -212,6 +219,10 @@ class Baresip:
         """Send each digit as a telephone-event (RFC 4733)."""
         for digit in digits:
             self.command("sndcode", digit)
+
+    def message(self, text: str) -> None:
+        """Send a SIP MESSAGE (RFC 3428) to `correspondent`. What comes is in the log."""
+        self.command("message", text)
 
     @property
     def stat(self) -> str:

@@ -34,7 +34,7 @@ from tests.peers.ports import free_port
 from tests.peers.process import PeerProcess, require, search_path, short_directory, until
 
 DOMAIN: Final = "sip.test"
-PASSWORDS: Final[Mapping[str, str]] = {"alice": "alicepw", "bob": "bobpw", "carol": "carolpw"}
+PASSWORDS: Final[Mapping[str, str]] = {"alice": "alicepw", "bob": "bobpw", "carol": "carolpw", "dave": "davepw"}
 MESSAGE_SUMMARY: Final = "application/simple-message-summary"
 EMPTY_TABLES: Final = Path("/usr/share/kamailio/dbtext/kamailio")
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -106,6 +106,7 @@ class Kamailio:
         presence: bool = False,
         min_subscription: int = 0,
         max_subscription: int = 3600,
+        min_session: int = 0,
     ) -> None:
         """Start and wait until it answers.
 
@@ -119,6 +120,7 @@ class Kamailio:
         wants a keep-alive.
         `presence`: busy lamps (RFC 4235) and message waiting (`publish_mailbox`); shorter subscriptions than
         `min_subscription` seconds get 423, longer ones than `max_subscription` are cut.
+        `min_session`: INVITEs with a shorter session interval get 422 (RFC 4028 §8.1).
         """
         require("kamailio", "kamcmd")
         self.ca = ca
@@ -137,6 +139,7 @@ class Kamailio:
             "WITH_RTPENGINE": rtpengine is not None,
             "WITH_OUTBOUND": outbound,
             "WITH_PRESENCE": presence,
+            "WITH_SESSION_MINIMUM": min_session > 0,
         }
         self._defines = [word for name, wanted in switches.items() if wanted for word in ("-A", name)]
         identity = identity or ca.server
@@ -152,6 +155,7 @@ class Kamailio:
             "MIN_EXPIRES": min_expires,
             "MAX_EXPIRES": max_expires,
             "MIN_SUBSCRIPTION": min_subscription,
+            "MIN_SESSION": max(min_session, 90),
             "MAX_SUBSCRIPTION": max_subscription,
             "ACCOUNTS": "\n".join(f'    $sht(password=>{user}) = "{word}";' for user, word in PASSWORDS.items()),
             "CERTIFICATE": identity.certificate,
@@ -251,7 +255,9 @@ class Kamailio:
             for m in self.messages()
             if m.direction == "in" and m.method == method and m.header("Event") == event
         }
-        found = [m for m in self.messages() if m.direction == "out" and (m.header("Call-ID"), m.header("CSeq")) in asked]
+        found = [
+            m for m in self.messages() if m.direction == "out" and (m.header("Call-ID"), m.header("CSeq")) in asked
+        ]
         return [str(m.status) for m in found if m.status not in (None, 100, 401, 407)]
 
     def until(self, check: Callable[[], object], what: str, timeout: float = 5.0) -> None:

@@ -59,11 +59,14 @@ class Linphone:
         root: Path | None = None,
         register: bool = True,
         most_calls: int = MOST_CALLS,
+        rtcp_mux: bool = False,
+        sip: Sequence[str] = (),
     ) -> None:
         """Start it.
 
         `suites`: SDES suites in order of preference (RFC 4568 names; empty: linphone's own four).
         `audio`: "none" (no sound card) or "pulse:SOURCE,SINK" (names in the PulseAudio that `environment` points to).
+        `sip`: further lines of its section [sip]: "session_expires_enabled=1".
         `root`: another trusted authority than the server's. `most_calls`: one more is answered 486.
         """
         require("linphone-daemon")
@@ -88,12 +91,14 @@ class Linphone:
             "USER": user,
             "PASSWORD": password,
             "MOST_CALLS": most_calls,
+            "RTCP_MUX": int(rtcp_mux),
         }
         text = TEMPLATE.read_text()
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         if suites:
             text = text.replace("[sip]\n", f"[sip]\nsrtp_crypto_suites={','.join(suites)}\n")
+        text = text.replace("[sip]\n", "".join(["[sip]\n", *(f"{line}\n" for line in sip)]))
         (self.directory / "linphonerc").write_text(text)
         self._process = PeerProcess(
             f"linphone {name}",
@@ -141,6 +146,10 @@ class Linphone:
         """Send each digit as a telephone-event (RFC 4733)."""
         for digit in digits:
             self.command(f"dtmf {digit}")
+
+    def message(self, uri: str, text: str) -> None:
+        """Send a SIP MESSAGE (RFC 3428)."""
+        self.command(f"message {uri} {text}")
 
     def play(self, wav: Path) -> None:
         """Send a WAV file into the running call, again and again, in place of the microphone."""

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -84,14 +84,23 @@ class PhoneUnderTest:
         media: MediaSection | None = None,
         play: Path | None = None,
         expires: int = 3600,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        """`play` is said once in each call; what is heard in the last call is what `heard` gives."""
+        """`play` is said once in each call; what is heard in the last call is what `heard` gives.
+
+        `options` are other fields of AccountSettings.
+        """
         self.name = user
         self.uri = f"sip:{user}@{server.domain}"
         self.directory = short_directory(f"phone-{user}")
         self._recording = self.directory / "heard.wav"
         self._account = AccountSettings(
-            name=user, user=user, domain=server.domain, server=f"localhost:{server.tls_port}", expires=expires
+            name=user,
+            user=user,
+            domain=server.domain,
+            server=f"localhost:{server.tls_port}",
+            expires=expires,
+            **(options or {}),
         )
         self._request = PhoneRequest(
             settings=Settings(
@@ -154,6 +163,10 @@ class PhoneUnderTest:
 
     def register(self) -> None:
         self._submit(Register(self._account.name))
+
+    def do(self, command: AnyCommand) -> None:
+        """Any other command; its account's name is the user."""
+        self._submit(command)
 
     # What happened
 
