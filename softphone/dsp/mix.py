@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 CEILING = 30_000.0
 """The loudest sample that comes out (0.8 dB below full scale), but for the first millisecond of a sudden loud sound."""
 ATTACK_MS = 1
-HOLD_MS = 100  # the gain stays for so long after the last loud sample, so that low tones do not pump
-RELEASE_DB_PER_S = 40.0
+HOLD_MS = 200  # the gain stays for so long after the last loud sample, so that low tones do not pump
+RELEASE_DB_PER_S = 20.0
 
 
 class Limiter:
