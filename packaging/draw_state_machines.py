@@ -21,6 +21,8 @@ from softphone.ua.flow_keeper import FLOW_TABLE
 from softphone.ua.registration import REGISTRATION_TABLE
 from softphone.ua.ringback import RINGBACK_TABLE
 from softphone.ua.session_timer import SESSION_TIMER_TABLE
+from softphone.ua.standing_subscription import STANDING_TABLE
+from softphone.ua.subscription_table import SUBSCRIPTION_TABLE
 from softphone.ua.transfer_tables import TRANSFEREE_TABLE, TRANSFEROR_TABLE
 
 TABLES: tuple[StateTable[Any, Any, Any], ...] = (
@@ -35,6 +37,8 @@ TABLES: tuple[StateTable[Any, Any, Any], ...] = (
     RINGBACK_TABLE,
     TRANSFEROR_TABLE,
     TRANSFEREE_TABLE,
+    SUBSCRIPTION_TABLE,
+    STANDING_TABLE,
 )
 ALSO_BEGINS: dict[str, Enum] = {CALL_TABLE.name: CallState.RINGING}  # an incoming call
 
