@@ -231,6 +231,8 @@ class AccountSession:
             self.keeper.bound(registration.binding, now)
         # A refresh under way does not make a registered phone unreachable.
         refreshing = state is RegistrationMachineState.REGISTERING and registration.expires is not None
+        if refreshing:
+            self.keeper.asked(now)
         self._announce(RegistrationState.REGISTERED if refreshing else _SHOWN[state], failure, retry_in_s)
 
     def _announce(

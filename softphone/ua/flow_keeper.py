@@ -229,6 +229,16 @@ class FlowKeeper:
             self._deadline = min(self._deadline, now + SUSPECT_WITHIN)
         self.trigger(FlowTrigger.RETRY_NOW, now)
 
+    def asked(self, now: float) -> None:
+        """A server that has served is asked for something: it says whatever within the time of a pong, or is gone.
+
+        TCP alone would not notice for a quarter of an hour, and after a silence goes on late (its pauses double).
+        """
+        if self.state is FlowState.OPEN:
+            self._suspected = True
+            self.trigger(FlowTrigger.RETRY_NOW, now)
+            self._deadline = now + PONG_WITHIN
+
     def pong(self, now: float) -> None:
         self.peer_pongs = True
         self.heard(now)

@@ -249,8 +249,7 @@ class UserAgent:
     def next_server(self, account_id: AccountId, failure: Failure, now: float, wait_s: float = 0.0) -> bool:
         session = self._accounts.get(account_id)
         running = sum(call.account.id == account_id and not call.announced_end for call in self.calls.values())
-        alone = running == 1 and not self._shutting_down
-        return session is not None and alone and session.next_server(failure, now, wait_s)
+        return session is not None and running == 1 and session.next_server(failure, now, wait_s)
 
     def flow_abandoned(self, flow_id: FlowId, now: float) -> None:
         self._drop_flow(flow_id, now)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from softphone.errors import FailureKind
 from softphone.ua.account import ServerTarget
-from softphone.ua.actions import CloseFlow, OpenFlow
-from softphone.ua.commands import Register
-from softphone.ua.events import RegistrationChanged, RegistrationState
+from softphone.ua.actions import CloseFlow, OpenFlow, RebindMedia, StopMedia
+from softphone.ua.commands import HangUp, Register
+from softphone.ua.events import CallEnded, CallEstablished, EndedBy, RegistrationChanged, RegistrationState
 from softphone.ua.flow_keeper import MAX_AVOIDED, MAX_MOVES
-from softphone.ua.inputs import FlowDescription, NetworkChanged
+from softphone.ua.inputs import FlowDescription, MediaOpened, NetworkChanged
 from softphone.ua.registration import ANSWER_WITHIN
-from tests.playbook.stage import CHALLENGE, FLOW, Stage
+from tests.playbook.stage import BOB, CHALLENGE, FLOW, RTP_PORT, Stage, their_session
 
 R = RegistrationState
 A = replace(FLOW, endpoints=2, untried=1)
@@ -34,6 +35,8 @@ class Service(Stage):
         if isinstance(output, OpenFlow):
             self.flow = self.chosen(output)
         super()._perform(output)  # type: ignore[arg-type]
+        if isinstance(output, RebindMedia):
+            self.agent.handle(MediaOpened(output.media_id, "192.0.2.1", RTP_PORT + 2, RTP_PORT + 3), self.now)
 
     def chosen(self, action: OpenFlow) -> FlowDescription:
         """As the engine chooses (tests/engine/test_tls_resolver.py)."""
@@ -311,3 +314,114 @@ def test_alternative_service_is_no_redirection() -> None:
     redirected(stage, "<sip:east.lab.test;transport=tls>", status=380)
     assert stage.registration.state is R.FAILED
     assert len(stage.did(OpenFlow)) == 1
+
+
+# Calls (RFC 3263 §4.3)
+
+
+@pytest.fixture
+def registered(service: Service) -> Service:
+    service.granted()
+    service.heard()
+    return service
+
+
+def test_a_call_that_a_server_out_of_service_refuses_goes_to_the_next(registered: Service) -> None:
+    first = registered.dial()
+    theirs = their_session()
+    theirs.receive_offer(first.body)
+    registered.reply(first, 100)
+    registered.reply(first, 503, ("Retry-After", "30"))
+    assert registered.avoided == [(), (AT_A,)]
+    assert registered.heard() == ["INVITE", "ACK", "REGISTER", "INVITE"]
+    again = registered.last("INVITE")
+    assert keys(again.body) != keys(first.body), "what one server has seen is used at no other"
+    theirs = their_session(seed=8)
+    theirs.receive_offer(again.body)
+    registered.reply(again, 200, BOB, body=theirs.create_answer())
+    assert len(registered.of(CallEstablished)) == 1
+    assert registered.of(CallEnded) == []
+
+
+def test_a_flow_that_dies_under_an_unanswered_call_costs_a_moment(registered: Service) -> None:
+    registered.dial()
+    registered.cut()
+    assert registered.avoided == [(), (AT_A,)]
+    assert registered.opened_at == [1000.0, 1000.0]
+    assert registered.heard() == ["INVITE", "REGISTER", "INVITE"]
+    assert registered.of(CallEnded) == []
+
+
+def test_a_server_that_says_nothing_to_a_call_is_left(registered: Service) -> None:
+    registered.dial()
+    registered.wait(33)
+    assert registered.avoided == [(), (AT_A,)]
+    assert registered.heard()[-1] == "INVITE"
+
+
+@pytest.mark.parametrize("how", ["503", "cut"])
+def test_who_has_rung_does_not_ring_twice(registered: Service, how: str) -> None:
+    invite = registered.dial()
+    registered.reply(invite, 180, BOB)
+    if how == "503":
+        registered.reply(invite, 503)
+        assert len(registered.did(OpenFlow)) == 1
+    else:
+        registered.cut()
+    assert registered.ended.status == 503
+    registered.wait(2)
+    assert registered.heard().count("INVITE") == 1
+
+
+def test_a_server_that_has_taken_the_call_may_have_passed_it_on_before_its_flow_died(registered: Service) -> None:
+    registered.reply(registered.dial(), 100)
+    registered.cut()
+    assert registered.ended.failure is not None
+    assert registered.ended.failure.kind is FailureKind.CONNECTION_LOST
+
+
+def test_who_has_hung_up_calls_nobody_again(registered: Service) -> None:
+    invite = registered.dial()
+    registered.reply(invite, 100)
+    registered.do(HangUp("c"))
+    registered.reply(invite, 503)
+    assert len(registered.did(OpenFlow)) == 1
+    assert registered.ended.ended_by is EndedBy.LOCAL
+
+
+def test_hanging_up_on_the_way_to_the_next_server_ends_it(registered: Service) -> None:
+    invite = registered.dial()
+    registered.reachable = None
+    registered.reply(invite, 503)
+    registered.do(HangUp("c"))
+    assert registered.ended.ended_by is EndedBy.LOCAL
+    assert registered.did(StopMedia)
+
+
+def test_a_next_server_that_cannot_be_reached_ends_the_call_with_the_reason(registered: Service) -> None:
+    invite = registered.dial()
+    registered.reachable = False
+    registered.reply(invite, 503)
+    assert registered.ended.failure is not None
+    assert registered.ended.failure.kind is FailureKind.CONNECTION_LOST
+
+
+def test_another_call_is_not_risked_for_it(registered: Service) -> None:
+    registered.rings()
+    registered.reply(registered.dial(), 503, ("Retry-After", "90"))
+    assert len(registered.did(OpenFlow)) == 1
+    assert registered.ended.status == 503
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"), [("90", "in 90 seconds"), ("600", "in 10 minutes"), ("7200", "in about 2 hours"), ("x", "later")]
+)
+def test_the_time_that_a_server_names_is_told_to_the_person(wait: str, words: str) -> None:
+    stage = Stage().registered()
+    stage.reply(stage.dial(), 503, ("Retry-After", wait))
+    assert stage.ended.failure is not None
+    assert stage.ended.failure.remedy == f"Try again {words}."
+
+
+def keys(sdp: bytes) -> set[bytes]:
+    return set(re.findall(rb"inline:([^|\r]+)", sdp))
