@@ -28,7 +28,7 @@ OTHER_PHONE: Final = "10.78.1.3"
 SERVER: Final = "10.78.2.1"
 SECOND_SERVER: Final = "10.78.2.11"
 THIRD_SERVER: Final = "10.78.2.12"
-_GATEWAY, _OUTSIDE = "10.78.1.1", "10.78.2.2"
+_GATEWAY, _OUTSIDE, _OTHER_OUTSIDE = "10.78.1.1", "10.78.2.2", "10.78.2.3"
 _CLONE_NEWNET = 0x40000000
 
 
@@ -78,15 +78,16 @@ class Network:
     def drop_nothing(self) -> None:
         self._in(self._middle, "iptables", "-D", "FORWARD", "1")
 
-    def forget_connections(self) -> None:
-        """The NAT is another one from now on: its table is gone, and it gives out ports of another range."""
-        self._masquerade("-D")
-        self._masquerade("-I", "--to-ports", "50000-59999", "-p", "udp")
-        self._masquerade("-A", "--to-ports", "50000-59999", "-p", "tcp")
+    def rebind_nat(self) -> None:
+        """The NAT gets another address outside, and with that forgets every mapping (as a router that dials in anew).
 
-    def move_phone(self, address: str = OTHER_PHONE, *, gap: float = 0.0) -> None:
+        Nobody tells the phone.
+        """
+        self._in(self._middle, "ip", "addr", "del", f"{_OUTSIDE}/24", "dev", "outside")
+        self._in(self._middle, "ip", "addr", "add", f"{_OTHER_OUTSIDE}/24", "dev", "outside")
+
+    def move_phone(self, address: str = OTHER_PHONE) -> None:
         """The phone's address changes: the old one is taken away, then the new one is there."""
-        del gap
         self._in(self.phone, "ip", "addr", "flush", "dev", "wan", "scope", "global")
         self._in(self.phone, "ip", "addr", "add", f"{address}/24", "dev", "wan")
         self._in(self.phone, "ip", "route", "add", "default", "via", _GATEWAY)
@@ -112,7 +113,7 @@ class Network:
         self._in(self._middle, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self._in(self.phone, "ip", "route", "add", "default", "via", _GATEWAY)
         if nat:
-            self._masquerade("-A")
+            self._in(self._middle, "iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "outside", "-j", "MASQUERADE")
         else:
             self._in(self.server, "ip", "route", "add", "default", "via", _OUTSIDE)
         self._configuration.mkdir(parents=True)
@@ -126,11 +127,6 @@ class Network:
         self._in(self._middle, "ip", "addr", "add", f"{far_address}/24", "dev", far_device)
         self._in(name, "ip", "link", "set", device, "up")
         self._in(self._middle, "ip", "link", "set", far_device, "up")
-
-    def _masquerade(self, what: str, *options: str) -> None:
-        words = ("POSTROUTING", "-o", "outside", "-j", "MASQUERADE")
-        protocol = options[2:] if len(options) > 2 else ()
-        self._in(self._middle, "iptables", "-t", "nat", what, words[0], *protocol, *words[1:], *options[:2])
 
     @staticmethod
     def _in(name: str, *command: str) -> None:

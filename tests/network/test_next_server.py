@@ -12,7 +12,7 @@ import pytest
 
 from tests.network.conftest import SIP_PORT, Place
 from tests.network.namespaces import SECOND_SERVER, THIRD_SERVER
-from tests.network.test_registration import ends_well, registered_after, registrations
+from tests.network.witness import ends_well, registered_after, registrations
 from tests.peers.kamailio import DOMAIN, Kamailio
 from tests.peers.phone import CommandLine
 from tests.peers.process import until
@@ -51,7 +51,7 @@ def asked(server: Kamailio) -> list[float]:
 
 
 def test_a_first_server_out_of_service_costs_a_moment(pair: Pair) -> None:
-    pair.one.answer_registers("503 90")
+    pair.one.answer("REGISTER", "503 90")
     phone = pair.phone()
     phone.wait_for("registered")
     took = registrations(pair.two)[0] - asked(pair.one)[0]
@@ -66,10 +66,10 @@ def test_one_that_breaks_down_at_a_refresh_is_left_and_asked_first_again_after_t
     pair.one = pair.place.kamailio(SECOND_SERVER, min_expires=1, max_expires=6)  # refreshed every 3 s
     phone = pair.phone()
     phone.wait_for("registered")
-    pair.one.answer_registers("503 90")
+    pair.one.answer("REGISTER", "503 90")
     broken = time.time()
     assert registered_after(pair.two, broken, "503 to a refresh") < 5
-    pair.one.answer_registers("")
+    pair.one.answer("REGISTER", "")
     gone = time.time()
     pair.two.kill()
     assert registered_after(pair.one, gone, "the second server was killed, the first serves again") < 5
@@ -77,7 +77,7 @@ def test_one_that_breaks_down_at_a_refresh_is_left_and_asked_first_again_after_t
 
 
 def test_a_server_that_takes_the_connection_and_says_nothing_is_left_after_ten_seconds(pair: Pair) -> None:
-    pair.one.answer_registers("silence")
+    pair.one.answer("REGISTER", "silence")
     phone = pair.phone()
     phone.wait_for("registered", timeout=25)
     took = registrations(pair.two)[0] - asked(pair.one)[0]
@@ -106,10 +106,10 @@ def test_when_none_serves_they_are_left_alone_for_the_time_that_they_name(pair: 
     pair.one = pair.place.kamailio(SECOND_SERVER, min_expires=1, max_expires=6)
     phone = pair.phone()
     phone.wait_for("registered")
-    pair.one.answer_registers("503 60")
-    pair.two.answer_registers("503 8")
+    pair.one.answer("REGISTER", "503 60")
+    pair.two.answer("REGISTER", "503 8")
     first = until(lambda: asked(pair.two), "the second server to be asked", 15)[0]
-    pair.two.answer_registers("")
+    pair.two.answer("REGISTER", "")
     before = len(asked(pair.one))
     settle(6)
     assert len(asked(pair.two)) == 1
@@ -130,7 +130,7 @@ def other(pair: Pair) -> Kamailio:
 
 
 def test_a_redirection_leads_to_a_server_that_is_verified_by_its_own_name(pair: Pair, other: Kamailio) -> None:
-    pair.one.answer_registers("302 sip:alice@other.example;transport=tls")
+    pair.one.answer("REGISTER", "302 sip:alice@other.example;transport=tls")
     phone = pair.phone()
     phone.wait_for("registered")
     assert other.wait_registered("alice")
@@ -141,7 +141,7 @@ def test_a_redirection_leads_to_a_server_that_is_verified_by_its_own_name(pair: 
 
 
 def test_a_redirection_to_a_name_that_the_certificate_does_not_have_ends_there(pair: Pair, other: Kamailio) -> None:
-    pair.one.answer_registers("302 sip:alice@wrong.example;transport=tls")
+    pair.one.answer("REGISTER", "302 sip:alice@wrong.example;transport=tls")
     phone = pair.phone()
     result = phone.result()
     assert (phone.exit_code, result["kind"]) == (4, "wrong-name")
@@ -150,8 +150,22 @@ def test_a_redirection_to_a_name_that_the_certificate_does_not_have_ends_there(p
 
 
 def test_a_redirection_to_udp_is_refused_with_the_reason(pair: Pair) -> None:
-    pair.one.answer_registers("302 sip:alice@other.example:5060;transport=udp")
+    pair.one.answer("REGISTER", "302 sip:alice@other.example:5060;transport=udp")
     phone = pair.phone()
     result = phone.result()
     assert (phone.exit_code, result["kind"], result["status"]) == (3, "transport-not-secure", 302)
     assert "not reached over TLS" in result["reason"]
+
+
+def test_a_call_that_the_first_server_refuses_is_made_over_the_second(pair: Pair, speech: Speech) -> None:
+    pair.place.baresip(pair.two, "bob")
+    pair.two.wait_registered("bob")
+    pair.one.answer("INVITE", "503 30")
+    phone = pair.place.phone(pair.one, "call", "bob", "--seconds", "2", play=speech.wav, at=DOMAIN)
+    result = phone.result(30)
+    assert result["ok"] is True, result
+    (refused,) = [m for m in pair.one.messages() if (m.direction, m.method, m.status) == ("in", "INVITE", None)]
+    taken = next(m for m in pair.two.messages() if (m.direction, m.method, m.status) == ("out", "INVITE", 200))
+    print(f"503 to a call: answered at the second server {1000 * (taken.moment - refused.moment):.0f} ms later")
+    assert "inline:" in refused.body
+    assert not any(line in taken.text for line in refused.body.splitlines() if "inline:" in line)

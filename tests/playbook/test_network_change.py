@@ -115,6 +115,30 @@ def test_a_server_that_never_ponged_has_to_answer_the_registration_instead() -> 
     assert stage.heard() == ["REGISTER"]
 
 
+def test_a_refresh_that_falls_into_silence_finds_the_dead_flow_after_five_seconds() -> None:
+    stage = Stage().registered(1000)  # refreshed half-way; the server has never ponged
+    while "REGISTER" not in stage.heard():
+        stage.wait(1)
+    assert PING in stage.raw[-2:]
+    stage.wait(3.9)
+    assert stage.did(CloseFlow) == []
+    stage.wait(1.2)
+    assert len(stage.did(CloseFlow)) == 1
+    assert stage.heard() == ["REGISTER"]
+    accept(stage)
+    assert stage.registration.state is RegistrationState.REGISTERED
+
+
+def test_a_refresh_that_is_answered_has_cost_a_ping_and_nothing_else() -> None:
+    stage = Stage().registered(1000)
+    while "REGISTER" not in stage.heard():
+        stage.wait(1)
+    accept(stage)
+    stage.wait(60)
+    assert stage.did(CloseFlow) == []
+    assert stage.raw.count(PING) <= 6
+
+
 def test_without_a_registration_a_server_that_never_ponged_is_not_judged() -> None:
     stage = Stage(register=False).start()
     stage.give(NetworkChanged())
