@@ -185,6 +185,8 @@ def test_an_attended_transfer_carries_replaces_and_nothing_else_of_refer_to(talk
         ("", 400),
         ("<sip:@>", 400),
         ("<sip:carol@lab.test?Replaces=nonsense>", 400),
+        ("<sip:carol@lab.test?Replaces=x%0d%0aEvil:%201%3Bto-tag%3D1%3Bfrom-tag%3D2>", 400),
+        ("<sip:carol@lab.test?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2%0d%0aEvil:%201>", 400),
         ("<sip:carol@lab.test?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2&Replaces=b%3Bto-tag%3D1%3Bfrom-tag%3D2>", 400),
         ("<sip:" + "c" * 3000 + "@lab.test>", 603),
     ],
