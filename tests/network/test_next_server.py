@@ -17,6 +17,7 @@ from tests.peers.kamailio import DOMAIN, Kamailio
 from tests.peers.phone import CommandLine
 from tests.peers.process import until
 from tests.peers.pulse import settle
+from tests.peers.speech import Speech
 
 pytestmark = [pytest.mark.peer, pytest.mark.root, pytest.mark.timeout(120)]
 
@@ -161,7 +162,7 @@ def test_a_call_that_the_first_server_refuses_is_made_over_the_second(pair: Pair
     pair.place.baresip(pair.two, "bob")
     pair.two.wait_registered("bob")
     pair.one.answer("INVITE", "503 30")
-    phone = pair.place.phone(pair.one, "call", "bob", "--seconds", "2", play=speech.wav, at=DOMAIN)
+    phone = pair.place.phone(pair.one, "call", "bob", "--seconds", "2", play=speech.wav(), at=DOMAIN)
     result = phone.result(30)
     assert result["ok"] is True, result
     (refused,) = [m for m in pair.one.messages() if (m.direction, m.method, m.status) == ("in", "INVITE", None)]

@@ -107,6 +107,8 @@ class Kamailio:
         min_subscription: int = 0,
         max_subscription: int = 3600,
         min_session: int = 0,
+        asserts: bool = False,
+        invite_header: str = "",
     ) -> None:
         """Start and wait until it answers.
 
@@ -121,6 +123,8 @@ class Kamailio:
         `presence`: busy lamps (RFC 4235) and message waiting (`publish_mailbox`); shorter subscriptions than
         `min_subscription` seconds get 423, longer ones than `max_subscription` are cut.
         `min_session`: INVITEs with a shorter session interval get 422 (RFC 4028 §8.1).
+        `asserts`: it vouches for caller and callee (RFC 3325) and serves callers who hide. `invite_header`: a line that
+        it adds to each INVITE outside of a dialog.
         """
         require("kamailio", "kamcmd")
         self.ca = ca
@@ -139,6 +143,8 @@ class Kamailio:
             "WITH_RTPENGINE": rtpengine is not None,
             "WITH_OUTBOUND": outbound,
             "WITH_PRESENCE": presence,
+            "WITH_ASSERTS": asserts,
+            "WITH_INVITE_HEADER": bool(invite_header),
             "WITH_SESSION_MINIMUM": min_session > 0,
         }
         self._defines = [word for name, wanted in switches.items() if wanted for word in ("-A", name)]
@@ -164,6 +170,7 @@ class Kamailio:
             "MUTUAL": "yes" if mutual else "no",
             "REGISTRAR": f"{edge_of.host}:{edge_of.udp_port}" if edge_of is not None else "",
             "FLOW_TIMER": flow_timer,
+            "INVITE_HEADER": invite_header,
             "GRUU": int(gruu),
             "EDGE_LIFETIME": flow_timer + 10,
         }
@@ -197,33 +204,10 @@ class Kamailio:
             timeout,
         )
 
-    def answer_registers(self, mood: str) -> None:
-        """From now on: "503 90" (and Retry-After), "302 sip:other;transport=tls", "silence"; "" as ever."""
-        command = ("htable.sets", "mood", "register", mood) if mood else ("htable.delete", "mood", "register")
+    def answer(self, method: str, mood: str) -> None:
+        """From now on, outside dialogs: "503 90" (and Retry-After), "302 sip:other", "silence"; "" as ever."""
+        command = ("htable.sets", "mood", method, mood) if mood else ("htable.delete", "mood", method)
         self._ask(*command)
-
-    def publish_mailbox(self, user: str, summary: str) -> None:
-        """What a voice mail server would publish (RFC 3903): `summary` is a body of RFC 3842. Needs `presence`."""
-        self._request("PUBLISH", f"sip:{user}@{DOMAIN}", user, summary, "Event: message-summary", "Expires: 3600")
-
-    def notify_unasked(self, user: str, event: str, body: str, content_type: str = MESSAGE_SUMMARY) -> None:
-        """NOTIFY to `user` outside of any subscription."""
-        headers = (f"Event: {event}", "Subscription-State: active")
-        self._request("NOTIFY", f"sip:{user}@{DOMAIN}", user, body, *headers, content_type=content_type)
-
-    def _request(
-        self, method: str, uri: str, user: str, body: str, *headers: str, content_type: str = MESSAGE_SUMMARY
-    ) -> None:
-        """Has Kamailio send a request of its own through its own routing."""
-        lines = (
-            f"From: <sip:voicemail@{DOMAIN}>",  # it adds the tag
-            f"To: <sip:{user}@{DOMAIN}>",
-            f"Contact: <sip:{self.host}:{self.tls_port};transport=tls>",
-            *headers,
-            f"Content-Type: {content_type}",
-        )
-        itself = f"sip:{self.host}:{self.tls_port};transport=tls"
-        self._tell("tm.t_uac_start", method, uri, itself, ".", "".join(f"{line}\r\n" for line in lines), body)
 
     def messages(self) -> list[SipMessage]:
         """Every SIP message that passed, oldest first, in clear."""
