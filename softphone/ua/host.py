@@ -13,6 +13,7 @@ from softphone.ua.account import Account, AccountId, ServerTarget
 from softphone.ua.actions import Action, FlowId
 from softphone.ua.binding import Binding
 from softphone.ua.events import Event
+from softphone.ua.identity import hides_caller
 from softphone.ua.inputs import FlowDescription
 
 TokenBytes = Callable[[int], bytes]
@@ -120,8 +121,12 @@ def _address(user: str, flow: OpenedFlow, *, outbound: bool = False) -> SipUri:
 
 
 def credentials_of(request: Request | None) -> tuple[tuple[str, str], ...]:
-    """The credentials an INVITE was sent with: its ACK carries the same (RFC 3261 §22.1)."""
-    if request is None:
+    """The credentials an INVITE was sent with: its ACK carries the same (RFC 3261 §22.1).
+
+    Not if the call hides who calls: an ACK cannot be challenged, so proxies let it pass, and the other side would read
+    the user's name in it.
+    """
+    if request is None or hides_caller(request):
         return ()
     names = ("Authorization", "Proxy-Authorization")
     return tuple((name, value) for name in names for value in request.headers.get_all(name))

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from softphone.errors import RemoteProtocolError
-from softphone.sip.header_values import NameAddr, all_values, from_addr, parse_name_addr, parse_reason_header
+from softphone.sip.header_values import NameAddr, all_values, from_addr, parse_name_addr, parse_reason_header, to_addr
 from softphone.sip.message import Message, Request
 from softphone.sip.refer import referred_by
 from softphone.sip.uri import SipUri, TelUri, Uri
@@ -230,6 +230,23 @@ def privacy_headers(account: Account) -> tuple[tuple[str, str], ...]:
 
 def with_privacy(request: Request) -> Request:
     """A server asserts an identity for each request: who hides in From hides in every one of a dialog."""
-    if request.headers.get("Privacy") is not None or from_addr(request).uri != ANONYMOUS.uri:
+    if request.headers.get("Privacy") is not None or not hides_caller(request):
         return request
     return request.with_headers(request.headers.added("Privacy", "id"))
+
+
+def hides_caller(request: Request) -> bool:
+    """Whether it is one of ours that says nobody's name in From."""
+    return from_addr(request).uri == ANONYMOUS.uri
+
+
+def without_unasked_credentials(request: Request) -> Request:
+    """Of a request that hides who calls: credentials name the user, and a proxy passes on those it did not ask for.
+
+    It asks at INVITE, and takes them out there. What a registrar once asked for goes to the other side, and so does
+    what stands in later requests of a dialog, which proxies let pass unasked. One that does ask has its answer then.
+    """
+    if not hides_caller(request):
+        return request
+    headers = request.headers.without("Authorization")
+    return request.with_headers(headers if to_addr(request).tag is None else headers.without("Proxy-Authorization"))

@@ -60,7 +60,7 @@ from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.digits import Digits
 from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
-from softphone.ua.identity import with_privacy
+from softphone.ua.identity import with_privacy, without_unasked_credentials
 from softphone.ua.incoming import IncomingRequests
 from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaInterrupted, NetworkChanged
 from softphone.ua.instant_messages import InstantMessages
@@ -255,7 +255,7 @@ class UserAgent:
         self._drop_flow(flow_id, now)
 
     def authorize(self, account_id: AccountId, request: Request) -> Request:
-        return self._accounts[account_id].authorize(request)
+        return without_unasked_credentials(self._accounts[account_id].authorize(request))
 
     def answer_challenge(self, account_id: AccountId, request: Request, response: Response) -> Request:
         return self._accounts[account_id].answer_challenge(request, response)

@@ -85,10 +85,12 @@ class PhoneUnderTest:
         play: Path | None = None,
         expires: int = 3600,
         options: Mapping[str, Any] | None = None,
+        also: Sequence[tuple[AccountSettings, str]] = (),
     ) -> None:
         """`play` is said once in each call; what is heard in the last call is what `heard` gives.
 
-        `options` are other fields of AccountSettings.
+        `options` are other fields of AccountSettings. `also`: further accounts with their passwords; nothing is heard
+        then.
         """
         self.name = user
         self.uri = f"sip:{user}@{server.domain}"
@@ -104,11 +106,13 @@ class PhoneUnderTest:
         )
         self._request = PhoneRequest(
             settings=Settings(
-                media=media or MediaSection(), tls=TlsSection(ca_files=(str(server.root),)), accounts=(self._account,)
+                media=media or MediaSection(),
+                tls=TlsSection(ca_files=(str(server.root),)),
+                accounts=(self._account, *(account for account, _ in also)),
             ),
-            passwords={user: Secret(password)},
+            passwords={user: Secret(password), **{account.name: Secret(word) for account, word in also}},
             client_key_password=None,
-            audio=AudioChoice(AudioKind.FILE, play, self._recording),
+            audio=AudioChoice(AudioKind.NULL) if also else AudioChoice(AudioKind.FILE, play, self._recording),
             trace=self.directory / "trace",
         )
         self._changed = threading.Condition()

@@ -12,7 +12,7 @@ from softphone.sip.message import Request
 from softphone.ua.account import Account
 from softphone.ua.commands import AddAccount, Answer, Dial, HangUp, Hold
 from softphone.ua.events import CallerIdentity, IncomingCall, Party, RemoteIdentityChanged
-from tests.playbook.stage import BOB, PROXY_CHALLENGE, Stage, their_session
+from tests.playbook.stage import BOB, CHALLENGE, PROXY_CHALLENGE, Stage, their_session
 
 Headers = list[tuple[str, str]]
 
@@ -154,7 +154,8 @@ def says_who(request: Request) -> list[str]:
     """What in a request names the account, credentials apart: they are for the server, which takes them out."""
     text = request.to_bytes().decode()
     lines = text.split("\r\n")
-    return [line for line in lines if "alice" in line.casefold() and not line.startswith("Proxy-Authorization")]
+    taken_out = "Proxy-Authorization" if request.method == "INVITE" else "nothing"
+    return [line for line in lines if "alice" in line.casefold() and not line.startswith(taken_out)]
 
 
 @pytest.mark.parametrize("by_call", [True, False])
@@ -175,6 +176,19 @@ def test_a_call_that_hides_who_calls(by_call: bool) -> None:
     assert [line.partition(":")[0] for line in says_who(invite)] == ["P-Preferred-Identity"]
 
 
+def test_the_registrar_s_credentials_do_not_tell_the_other_side_who_calls() -> None:
+    """A proxy passes on Authorization, which it has not asked for (RFC 3261 §22.3)."""
+    stage = Stage().start()
+    stage.reply(stage.last("REGISTER"), 401, CHALLENGE)
+    stage.reply(stage.last("REGISTER"), 200, ("Contact", stage.contact + ";expires=3600"))
+    assert stage.dial().headers.get("Authorization") is not None
+    stage.do(Dial("hidden", "bob", hide_identity=True))
+    hidden = stage.last("INVITE")
+    assert hidden.headers.get("Authorization") is None
+    stage.reply(hidden, 401, CHALLENGE)  # a server that answers itself, and asks
+    assert 'username="alice"' in (stage.last("INVITE").headers.get("Authorization") or "")
+
+
 def test_hides_in_every_request_of_the_call(stage: Stage) -> None:
     """A server may assert an identity for each of them."""
     theirs = their_session()
@@ -185,6 +199,7 @@ def test_hides_in_every_request_of_the_call(stage: Stage) -> None:
     assert invite.headers.get("Privacy") == "id"
     theirs.receive_offer(invite.body)
     stage.reply(invite, 200, BOB, body=theirs.create_answer())
+    assert says_who(stage.last("ACK")) == []
     stage.do(Hold("c"))
     change = stage.last("INVITE")
     theirs.receive_offer(change.body)
@@ -193,6 +208,7 @@ def test_hides_in_every_request_of_the_call(stage: Stage) -> None:
     for request in (change, stage.last("BYE")):
         assert request.headers.get("Privacy") == "id"
         assert says_who(request) == []
+        assert request.headers.get("Proxy-Authorization") is None  # proxies let these pass, unless they ask
 
 
 def test_a_call_may_show_who_calls_though_the_account_hides_it(stage: Stage) -> None:
