@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from softphone.errors import Failure
 from softphone.sip.message import Request
+from softphone.sip.uri import SipUri
 from softphone.ua.account import AccountId, WatchedLine
 from softphone.ua.dialog_info import DialogTable, LineDialog, parse_dialog_info
 from softphone.ua.events import LineState, LineStateChanged, Party
@@ -22,10 +23,11 @@ MIN_REFRESH = 10.0  # s between two requests for the full state: a server cannot
 class BusyLamp:
     """One watched line. Implements `Follower`."""
 
-    def __init__(self, host: Host, account_id: AccountId, line: WatchedLine) -> None:
+    def __init__(self, host: Host, account_id: AccountId, line: WatchedLine, target: SipUri | None) -> None:
+        """`target` is the line's address; None: it cannot be watched."""
         self._host, self._account_id = host, account_id
-        self.line = line
-        self.standing: StandingSubscription | None = None  # None: the address cannot be watched
+        self.line, self.target = line, target
+        self.standing: StandingSubscription | None = None
         self._table = DialogTable()
         self._known = False
         self._refreshed_at: float | None = None
@@ -41,15 +43,15 @@ class BusyLamp:
     def began(self) -> None:
         self._table = DialogTable()
 
-    def notified(self, request: Request, now: float) -> None:
+    def notified(self, request: Request, now: float) -> bool:
         # Servers that never saw a call of the line send no body: there is none (RFC 6665 §4.2.1, neutral state).
         lost = self._table.take(parse_dialog_info(request.body)) if request.body else False
         self._known = True
         self._tell_state()
-        rested = self._refreshed_at is None or now - self._refreshed_at >= MIN_REFRESH
-        if lost and rested and self.standing is not None:
-            self._refreshed_at = now
-            self.standing.refresh(now)
+        if not lost or (self._refreshed_at is not None and now - self._refreshed_at < MIN_REFRESH):
+            return False
+        self._refreshed_at = now
+        return True
 
     def unknown(self, failure: Failure | None, now: float) -> None:
         del now

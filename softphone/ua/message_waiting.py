@@ -127,10 +127,11 @@ class Mailbox:
     def began(self) -> None:
         """Counts stand for themselves: nothing of an earlier subscription is kept."""
 
-    def notified(self, request: Request, now: float) -> None:
+    def notified(self, request: Request, now: float) -> bool:
         del now
         if request.body:
             self.take(request, asked=True)
+        return False
 
     def unknown(self, failure: Failure | None, now: float) -> None:
         """What was said last is the best that is known."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
 from softphone.sip.tokens import is_token
 from softphone.sip.uri import SipUri, TelUri, parse_uri
-from softphone.ua.account import WatchedLine
 from softphone.ua.busy_lamps import BusyLamp
 from softphone.ua.dialog_info import LineDialog, Participant
 from softphone.ua.events import Party
@@ -38,20 +37,17 @@ def pickup_of(lamp: BusyLamp | None) -> Pickup:
     if dialog is None:
         raise _refused("Nothing rings at this line now.", "Pick up while the key shows that the line rings.")
     if lamp.line.pickup_code:
-        return Pickup(_with_code(lamp.line))
+        return Pickup(_with_code(lamp.line.pickup_code, lamp.target))
     headers = (("Replaces", _replaces(dialog)), ("Require", "replaces"))
     caller = Party(dialog.remote.uri, dialog.remote.display_name) if dialog.remote.uri else None
     return Pickup(_remote_target(dialog.remote), headers, caller)
 
 
-def _with_code(line: WatchedLine) -> str:
-    """The code before the user part of the line, at its domain; as typed where that is a user part or number alone."""
-    typed = line.uri.strip()
-    scheme, colon, rest = typed.partition(":")
-    if colon and scheme.lower() in ("sip", "sips", "tel", "callto"):
-        typed = rest
-    user, at, host = typed.partition("@")
-    return f"{line.pickup_code}{user}{at}{host}"
+def _with_code(code: str, line: SipUri | None) -> str:
+    """The code before the user part of the line's address."""
+    if line is None or line.user is None:
+        raise _refused("The line's address has no user part to dial after the pickup code.", "Check the address.")
+    return str(replace(line, user=code + line.user))
 
 
 def _replaces(dialog: LineDialog) -> str:

@@ -96,8 +96,8 @@ class Follower(Protocol):
         """A new subscription: versions and tables of the one before mean nothing any more."""
         ...
 
-    def notified(self, request: Request, now: float) -> None:
-        """A NOTIFY; without a body the server has nothing to say. Raises RemoteProtocolError for an unreadable one."""
+    def notified(self, request: Request, now: float) -> bool:
+        """As `SubscriptionListener.notified`."""
         ...
 
     def unknown(self, failure: Failure | None, now: float) -> None:
@@ -146,11 +146,6 @@ class StandingSubscription:
     def leave(self, now: float) -> None:
         self._trigger(StandingTrigger.LEAVE, now)
 
-    def refresh(self, now: float) -> None:
-        """Ask for the full state."""
-        if self.subscription is not None:
-            self.subscription.refresh(now)
-
     def next_timer(self) -> float | None:
         times = (self._deadline, self.subscription.next_timer() if self.subscription is not None else None)
         return min((time for time in times if time is not None), default=None)
@@ -164,8 +159,8 @@ class StandingSubscription:
 
     # SubscriptionListener
 
-    def notified(self, request: Request, now: float) -> None:
-        self._follower.notified(request, now)
+    def notified(self, request: Request, now: float) -> bool:
+        return self._follower.notified(request, now)
 
     def ended(self, end: SubscriptionEnd, now: float) -> None:
         self.subscription = None

@@ -88,9 +88,11 @@ _REASONS = {
 
 
 class SubscriptionListener(Protocol):
-    def notified(self, request: Request, now: float) -> None:
-        """A NOTIFY of the subscription; without a body it stands, and nothing has happened. RemoteProtocolError
-        refuses it."""
+    def notified(self, request: Request, now: float) -> bool:
+        """A NOTIFY of the subscription; without a body the server has nothing to say. True asks for the full state.
+
+        Raises RemoteProtocolError for one that cannot be read, which refuses it.
+        """
         ...
 
     def ended(self, end: SubscriptionEnd, now: float) -> None:
@@ -183,10 +185,13 @@ class Subscription:
             raise RemoteProtocolError("NOTIFY has no Subscription-State")
         self._into_dialog(request)
         says_something = bool(request.body) or state.substate is Substate.ACTIVE
+        incomplete = False
         if says_something and self.state is not SubscriptionState.UNSUBSCRIBING:
-            self._listener.notified(request, now)
+            incomplete = self._listener.notified(request, now)
         self._host.respond(key, response_to(request, 200), now)
         self._take_state(state, now)
+        if incomplete:
+            self.refresh(now)
 
     def _of_this_dialog(self, request: Request) -> bool:
         """The first NOTIFY makes the dialog; other forks are turned away (§4.5.2: this phone wants one)."""

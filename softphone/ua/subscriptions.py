@@ -192,12 +192,13 @@ class Subscriptions:
             followed.summaries = self._standing(account, MESSAGE_SUMMARY, target, "the mailbox", followed.mailbox)
 
     def _lamp(self, account: Account, line: WatchedLine, now: float) -> BusyLamp:
-        lamp = BusyLamp(self._agent, account.id, line)
         try:
             target = parse_dial_target(line.uri, account.domain)
         except OperationFailed as error:
+            lamp = BusyLamp(self._agent, account.id, line, None)
             lamp.unknown(error.failure, now)
             return lamp
+        lamp = BusyLamp(self._agent, account.id, line, target)
         what = f"the line {line.label or line.uri}"
         lamp.standing = self._standing(account, DIALOG, target, what, lamp)
         return lamp
