@@ -15,6 +15,7 @@ from softphone.policy.secret import SecretBytes
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia, SrtpSecurity
 
 _SECURE_PROFILE = re.compile(rb"(?m)^(m=audio [0-9]+ RTP/)SAVP")
+_FINGERPRINT = re.compile(rb"(?m)^(a=fingerprint:sha-256 )([0-9A-F:]+)")
 _CRYPTO_LINE = re.compile(rb"(?m)^a=crypto:[^\n]*\n")
 
 
@@ -54,6 +55,11 @@ def wrong_key(media: NegotiatedMedia) -> NegotiatedMedia:
     return replace(media, security=replace(security, send=replace(security.send, material=other)))
 
 
+def other_fingerprint(description: bytes) -> bytes:
+    """Names another certificate than the one shown in the DTLS handshake."""
+    return _FINGERPRINT.sub(lambda match: match.group(1) + match.group(2)[::-1], description)
+
+
 def flipped_bit(packet: bytes) -> bytes:
     """One bit in the middle of the packet: in the voice, not in the header."""
     at = len(packet) // 2
@@ -62,6 +68,6 @@ def flipped_bit(packet: bytes) -> bytes:
 
 HONEST = Adversary()
 CLEAR = Adversary(description=clear_description, media=clear_media)
-WRONG_KEY = Adversary(media=wrong_key)
+WRONG_KEY = Adversary(description=other_fingerprint, media=wrong_key)
 TAMPERING = Adversary(tamper=flipped_bit)
 SILENT = Adversary(sends_media=False)

@@ -14,6 +14,7 @@ from softphone.policy.media import DTLS_SUITES, KeyExchange, MediaEncryption, Me
 from softphone.sdp.crypto_attribute import CryptoAttribute
 from softphone.sdp.dtls_attributes import DtlsAttributes, Setup
 from softphone.sdp.media_lines import AudioLine, LocalLine, ProfileKind
+from softphone.sdp.negotiated import DtlsSrtpSecurity, MediaSecurity
 
 
 class Decision(enum.Enum):
@@ -158,7 +159,13 @@ def judge_offer(policy: MediaPolicy, history: CallHistory, line: AudioLine) -> J
     return _judgement(policy, history, decision, crypto, dtls, (*line.crypto_problems, *reasons, *why_not))
 
 
-def judge_answer(policy: MediaPolicy, history: CallHistory, line: AudioLine, offered: LocalLine) -> Judgement:
+def judge_answer(
+    policy: MediaPolicy,
+    history: CallHistory,
+    line: AudioLine,
+    offered: LocalLine,
+    running: MediaSecurity | None = None,
+) -> Judgement:
     """The answer to our line. RFC 4568 §5.1.3: one crypto line, an offered tag, that tag's suite, our profile.
 
     Where we offered DTLS: a fingerprint, and the role that our offer left (RFC 5763 §5).
@@ -174,7 +181,7 @@ def judge_answer(policy: MediaPolicy, history: CallHistory, line: AudioLine, off
     dtls: DtlsAttributes | None = None
     if offered.setup is not None:
         dtls, why_not = _usable_dtls(policy, line)
-        if dtls is not None and dtls.setup not in _permitted_roles(offered.setup):
+        if dtls is not None and dtls.setup not in _permitted_roles(offered.setup) and not _goes_on(running, dtls):
             dtls, why_not = None, ("the answer takes a part in the handshake that the offer did not leave (a=setup)",)
         reasons = (*reasons, *why_not)
     decision = ANSWER_TABLE[policy.encryption, _answered(line, offered, crypto, dtls)]
@@ -183,6 +190,15 @@ def judge_answer(policy: MediaPolicy, history: CallHistory, line: AudioLine, off
 
 def _permitted_roles(offered: Setup) -> tuple[Setup, ...]:
     return (_OFFER_ROLES[offered],) if offered in _OFFER_ROLES else (Setup.ACTIVE, Setup.PASSIVE)
+
+
+def _goes_on(running: MediaSecurity | None, dtls: DtlsAttributes) -> bool:
+    """A peer that says what it said before, whatever we offer (baresip does), goes on with the association it has."""
+    return (
+        isinstance(running, DtlsSrtpSecurity)
+        and running.fingerprints == dtls.fingerprints
+        and dtls.setup is (Setup.PASSIVE if running.active else Setup.ACTIVE)
+    )
 
 
 def _answered(

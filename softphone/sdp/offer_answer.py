@@ -360,7 +360,7 @@ class OfferAnswerSession:
         if section.media != "audio" or section.port == 0:
             return rejection(Cause.NO_AUDIO)
         line = read_audio_line(description, index)
-        judgement = judge_answer(self._policy, self._history, line, offer.line)
+        judgement = judge_answer(self._policy, self._history, line, offer.line, self._running)
         cause = ANSWER_CAUSES.get(judgement.decision)
         if cause is not None:
             return rejection(cause, judgement.reasons)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softphone.lab.adversary import clear_description, clear_media, flipped_bit, wrong_key
+from softphone.lab.adversary import clear_description, clear_media, flipped_bit, other_fingerprint, wrong_key
 from softphone.policy.secret import SecretBytes
 from softphone.sdp.negotiated import ClearMedia, Direction, NegotiatedMedia, PayloadFormat, SrtpSecurity
 from softphone.srtp.context import SrtpReceiver, SrtpSender
@@ -65,3 +65,9 @@ def test_the_wrong_key_and_the_flipped_bit_do_not_authenticate(suite: str) -> No
 
 def test_clear_media_is_clear() -> None:
     assert isinstance(clear_media(media("AEAD_AES_256_GCM")).security, ClearMedia)
+
+
+def test_the_other_fingerprint_is_another_of_the_same_form() -> None:
+    named = b"a=setup:active\r\na=fingerprint:sha-256 0A:1B:2C\r\n"
+    assert other_fingerprint(named) == b"a=setup:active\r\na=fingerprint:sha-256 C2:B1:A0\r\n"
+    assert other_fingerprint(DESCRIPTION) == DESCRIPTION

@@ -171,7 +171,8 @@ class Joined:
                     self.cut()
             case OpenMedia(media_id=media_id):
                 port = side.base_port + next(self._ports)
-                side.agent.handle(MediaOpened(media_id, "127.0.0.1", port, port + 1), self.now)
+                fingerprint = "sha-256 " + ":".join(["AA" if side is self.phone else "BB"] * 32)
+                side.agent.handle(MediaOpened(media_id, "127.0.0.1", port, port + 1, fingerprint), self.now)
             case StartMedia() | UpdateMedia():
                 side.media.append(output)
             case StopMedia(media_id=media_id):

@@ -275,7 +275,11 @@ def test_new_keys_are_asked_for_by_changed_sides() -> None:
     ours = call()
     assert not association(ours.negotiated).active
     assert "a=setup:active" in text_lines(ours.create_offer(new_keys=True))
-    refused(ours.receive_answer(dtls(THEIRS, "a=setup:active", "a=rtcp-mux")), FailureKind.MEDIA_NOT_ENCRYPTED)
+    refused(ours.receive_answer(dtls(OTHER, "a=setup:active", "a=rtcp-mux")), FailureKind.MEDIA_NOT_ENCRYPTED)
+    ours.create_offer(new_keys=True)
+    before = association(ours.negotiated)
+    kept = association(ours.receive_answer(dtls(THEIRS, "a=setup:active", "a=rtcp-mux")))
+    assert kept == before, "a peer that stays as it was keeps its association"
     ours.create_offer(new_keys=True)
     assert association(ours.receive_answer(dtls(THEIRS, "a=setup:passive", "a=rtcp-mux"))).active
 

@@ -33,6 +33,9 @@ DATAGRAMS_A_SECOND = 100
 """More are not looked at: a flood of handshakes costs no more than this."""
 MAX_ATTEMPTS = 8
 """Associations beside the one that signalling asked for, and restarts of it, in one call."""
+STRANGERS_TOLERATED = 3
+"""Handshakes that others than the described address may spoil before only that one is listened to."""
+_QUIET_S = 0.3  # after a spoilt handshake, for answers to its ClientHello that are still on their way
 _RETRANSMISSION_CHECK_S = 0.05
 
 
@@ -57,6 +60,7 @@ class DtlsKeying:
         self._suspicion: Failure | None = None  # a stranger's certificate
         self._attempts = 0
         self._window, self._taken = 0.0, 0  # of DATAGRAMS_A_SECOND
+        self._quiet_until = 0.0  # then the handshake begins again
         self._next_check = 0.0
 
     def agree(self, security: DtlsSrtpSecurity, peer: Address, stream: int, now: float) -> None:
@@ -71,7 +75,7 @@ class DtlsKeying:
         if (security, stream) != (self._security, self._stream):
             self._security, self._stream = security, stream
             self.srtp = self._beside = self._suspicion = None
-            self._attempts, self._strangers_fed, self._hello = 0, False, b""
+            self._attempts, self._strangers_fed, self._hello, self._quiet_until = 0, False, b"", 0.0
             self._current = self._begin(security, now)
         elif moved and self.srtp is not None and security.active:
             self._beside = self._begin(security, now)
@@ -80,7 +84,8 @@ class DtlsKeying:
         """A DTLS datagram. Raises OperationFailed when the call cannot have keys."""
         if self._security is None or not self._admitted(source, now):
             return
-        first_of_peer = source == self._peer and not self._peer_heard
+        assert self._security is not None
+        first_of_peer = source == self._peer and not self._peer_heard and not self._security.active
         self._peer_heard = self._peer_heard or source == self._peer
         self._reply_to = source
         if self.srtp is None and self._begins_anew(data, first_of_peer, source):
@@ -106,6 +111,11 @@ class DtlsKeying:
         if self._deadline is None or now < self._next_check:
             return
         self._next_check = now + _RETRANSMISSION_CHECK_S
+        if self._quiet_until:
+            if now >= self._quiet_until:
+                self._quiet_until = 0.0
+                self._restart(now)
+            return
         association = self._beside or self._current
         assert association is not None, "a deadline is of an association"
         if now >= self._deadline:
@@ -129,15 +139,16 @@ class DtlsKeying:
         self._send_to(datagram, self._reply_to)
 
     def _admitted(self, source: Address, now: float) -> bool:
-        """An answer to our ClientHello comes from where that went. A ClientHello may come from elsewhere, from behind a
-        NAT, until one comes from the described address.
+        """From the described address; until that is heard from others too, which a NAT or a second interface may have
+        put in its place, but not from those who spoil handshakes.
         """
-        assert self._security is not None
         if now - self._window >= 1.0:
             self._window, self._taken = now, 0
         if self._taken >= DATAGRAMS_A_SECOND:
             return False
-        if source != self._peer and (self._peer_heard or self._security.active):
+        if source != self._peer and (self._peer_heard or self._attempts >= STRANGERS_TOLERATED):
+            return False
+        if now < self._quiet_until:
             return False
         self._taken += 1
         return True
@@ -159,13 +170,17 @@ class DtlsKeying:
             _log.warning("%s: a second DTLS handshake failed: %s", self._media_id, error.failure.reason)
             self._beside = self._deadline = None
             return
-        if source == self._peer or self._attempts >= MAX_ATTEMPTS:
+        certain = isinstance(error, FingerprintMismatch) or self._attempts == 0 or self._attempts >= MAX_ATTEMPTS
+        if source == self._peer and certain:
             raise error
         _log.warning("%s: a DTLS handshake from %s port %d failed: %s", self._media_id, *source, error.failure.reason)
-        if isinstance(error, FingerprintMismatch):
-            self._suspicion = error.failure
+        self._suspicion = error.failure
         self._reply_to = self._peer
-        self._restart(now)
+        assert self._security is not None
+        if self._security.active:
+            self._quiet_until = now + _QUIET_S
+        else:
+            self._restart(now)
 
     def _begins_anew(self, data: bytes, first_of_peer: bool, source: Address) -> bool:
         """Whether the handshake so far was with somebody else, or the peer has begun another one."""
