@@ -6,6 +6,7 @@ Forwarding, do not disturb, denial, answering by itself, P-Asserted-Identity by 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,6 +32,10 @@ def alice(peers: Peers, kamailio: Kamailio, **options: Any) -> PhoneUnderTest:
     phone = peers.start(PhoneUnderTest, kamailio, "alice", "alicepw", options=options)
     phone.wait_registered()
     return phone
+
+
+def registered(account: str) -> Callable[[ua.RegistrationChanged], bool]:
+    return lambda event: (event.account_id, event.state) == (account, ua.RegistrationState.REGISTERED)
 
 
 # Rules
@@ -159,6 +164,7 @@ def test_a_hidden_caller_is_nobody_to_the_other_side(peers: Peers, ca: PrivateCa
     if callee == "baresip":
         assert bob.wait_for("CALL_ESTABLISHED")["peeruri"] == "sip:anonymous@anonymous.invalid"
     phone.hang_up("c")
+    kamailio.wait_message("BYE", 200)
     to_bob = [m for m in kamailio.messages() if m.direction == "out" and m.method in ("INVITE", "ACK", "BYE")]
     passed = [m for m in to_bob if m.status is None]
     assert {m.method for m in passed} == {"INVITE", "ACK", "BYE"}
@@ -220,10 +226,7 @@ def test_two_accounts_on_two_servers_keep_their_policies_and_codecs_apart(peers:
         PhoneUnderTest, first, "alice", "alicepw", options={"codecs": ("PCMU",)}, also=((private, "carolpw"),)
     )
     for name in ("alice", "private"):
-        phone.wait_for(
-            ua.RegistrationChanged,
-            where=lambda e, name=name: (e.account_id, e.state) == (name, ua.RegistrationState.REGISTERED),
-        )
+        phone.wait_for(ua.RegistrationChanged, where=registered(name))
     first.wait_registered("alice")
     second.wait_registered("carol")
 
