@@ -27,6 +27,7 @@ from softphone.ua.commands import (
     Dial,
     FollowRedirect,
     HangUp,
+    RefuseTransfer,
     SendDigits,
 )
 from softphone.ua.commands import Command as UaCommand
@@ -169,6 +170,10 @@ class CallFollower:
                 )
             case ua.HoldChanged(held_by_us=by_us, held_by_peer=by_peer):
                 self.output.event("hold", held_by_us=by_us, held_by_peer=by_peer)
+            case ua.TransferRequested(target=target) if self.engine is EngineKind.OWN:
+                # This command makes the call that it was told to make; at a running phone the person decides.
+                self.phone.submit(RefuseTransfer(self.call_id))
+                self.output.event("transfer-refused", target=target)
             case ua.DigitsSent(digits=digits):
                 self.output.event("digits-sent", digits=digits)
             case ua.RemoteIdentityChanged(remote=remote, asserted=asserted):

@@ -15,7 +15,7 @@ from tests.peers.baresip import Baresip
 from tests.peers.conftest import Peers
 from tests.peers.kamailio import Kamailio
 from tests.peers.linphone import Linphone
-from tests.peers.phone import PhoneUnderTest
+from tests.peers.phone import CommandLine, PhoneUnderTest
 from tests.peers.process import until
 from tests.peers.pulse import settle
 
@@ -218,3 +218,17 @@ def test_linphone_connects_two_of_us(peers: Peers, kamailio: Kamailio) -> None:
     until(lambda: not alice.call("new").held_by_us, "the new call to be talked in")
     alice.hang_up("new")
     carol.wait_ended(incoming.call_id)
+
+
+def test_the_command_goes_nowhere_else_than_it_was_told(peers: Peers, kamailio: Kamailio) -> None:
+    bob = peers.start(Linphone, "bob", kamailio, "bob", "bobpw")
+    phone = peers.start(CommandLine, kamailio, "answer", "--calls", "1")
+    phone.wait_for("waiting")
+    bob.dial("sip:alice@sip.test")
+    phone.wait_for("established")
+    bob.wait_for_state("StreamsRunning")
+    bob.command("call-transfer 1 sip:carol@sip.test")
+    assert phone.wait_for("transfer-refused")["target"] == "sip:carol@sip.test"
+    kamailio.wait_message("REFER", 603)
+    bob.hangup()
+    assert phone.result()["ok"] is True

@@ -448,3 +448,18 @@ def test_calls_that_cannot_be_connected_are_refused_with_the_reason(talk: Talk) 
     assert "not there" in reasons[1]
     assert "different servers" in reasons[2]
     assert len(stage.of(CallEstablished)) == 2
+
+
+def test_the_target_may_be_the_one_that_is_asked(talk: Talk) -> None:
+    """RFC 5589 §7.3, protecting the transfer target: carol gets the REFER, and bob's dialog is replaced."""
+    _, carol = consulting(talk)
+    stage = talk.stage
+    stage.do(TransferTo("d", "c"))
+    hold_carol(talk, carol)
+    refer = stage.last("REFER")
+    assert (refer.headers.get("To") or "").endswith("tag=carol1")
+    ours = (talk.invite.headers.get("From") or "").rpartition("tag=")[2]
+    assert refer.headers.get("Refer-To") == (
+        "<sip:bob@192.0.2.9:5061;transport=tls"
+        f"?Replaces={talk.invite.headers.get('Call-ID')}%3Bto-tag%3Dbob1%3Bfrom-tag%3D{ours}>"
+    )
