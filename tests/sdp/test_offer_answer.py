@@ -29,6 +29,7 @@ from tests.sdp.descriptions import (
     crypto,
     crypto_lines,
     disabled,
+    key_text,
     keys,
     mandatory,
     media_line,
@@ -604,3 +605,42 @@ def test_an_answer_that_gives_our_own_key_back_is_refused() -> None:
     assert isinstance(verdict, Rejection)
     assert "the answer repeats our own key" in verdict.failure.evidence
     assert caller.negotiated is None
+
+
+# MKIs and lifetimes (RFC 4568 §6.1): each side declares its own.
+
+
+def test_an_offer_with_an_mki_is_answered_with_one_of_its_length_and_ours_stays() -> None:
+    ours = session()
+    offer = savp(crypto(rest="|2^31|7:4"))
+    agreed = keys(ours.receive_offer(offer))
+    assert (agreed.receive.mki, agreed.receive.lifetime) == (bytes((0, 0, 0, 7)), 2**31)
+    assert (agreed.send.mki, agreed.send.lifetime) == (bytes((0, 0, 0, 1)), None)
+    assert crypto_lines(ours.create_answer())[0].endswith("|1:4")
+    assert keys(ours.receive_offer(offer)) == agreed
+    ours.create_answer()
+    assert crypto_lines(ours.create_offer())[0].endswith("|1:4")
+    assert not any("|" in line for line in crypto_lines(session().create_offer()))
+
+
+def test_several_keys_of_a_line_are_all_kept_to_receive_with() -> None:
+    ours = session()
+    line = crypto(rest=f"|2^20|1:1;inline:{key_text(SUITE_80, 9)}|2:1")
+    agreed = keys(ours.receive_offer(savp(line)))
+    assert [key.mki for key in (agreed.receive, *agreed.further)] == [b"\1", b"\2"]
+    assert [key.lifetime for key in (agreed.receive, *agreed.further)] == [2**20, None]
+
+
+def test_an_answer_may_declare_an_mki_that_our_offer_had_not() -> None:
+    ours = session()
+    ours.create_offer()
+    agreed = keys(ours.receive_answer(savp(crypto(4, rest="|1:1"))))
+    assert (agreed.send.mki, agreed.receive.mki) == (b"", b"\1")
+
+
+def test_our_own_key_given_back_under_an_mki_is_refused() -> None:
+    ours = session()
+    line = crypto_lines(ours.create_offer())[3]
+    verdict = ours.receive_answer(savp(line + "|1:1"))
+    assert isinstance(verdict, Rejection)
+    assert "repeats our own key" in verdict.failure.evidence[0]

@@ -14,12 +14,13 @@ from softphone.engine.audio.file import MemoryEndpoint
 from softphone.engine.audio.loop import LoopEndpoint
 from softphone.engine.audio.null import NullEndpoint
 from softphone.engine.audio.tone import ToneEndpoint
-from softphone.errors import OperationFailed
+from softphone.errors import FailureKind, OperationFailed
 from softphone.rtp.packet import RtpPacket
 from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.srtp.crypto_suites import CRYPTO_SUITES, CryptoSuite
 from softphone.ua.inputs import (
     DigitReceived,
+    KeysAging,
     MediaFlowing,
     MediaInterrupted,
     MediaReported,
@@ -455,3 +456,51 @@ def test_any_bytes_on_the_sockets_are_survived() -> None:
             both.b.session.receive(bytes(data), peer, both.now, bool(dice.integers(0, 2)))
         both.advance(1.0)
         assert both.b.session.started
+
+
+def test_a_key_that_nears_its_end_is_asked_to_be_renewed_once_in_a_while_and_used_no_longer_than_agreed() -> None:
+    """RFC 3711 §9.2: 2^10 packets are 20.5 s of voice."""
+    suite = CRYPTO_SUITES["AES_256_CM_HMAC_SHA1_80"]
+    short = replace(key(suite), lifetime=2**10)
+    with pair() as both:
+        endless = SrtpSecurity(key(suite), short)
+        both.start(ToneEndpoint(), NullEndpoint(), (SrtpSecurity(short, endless.send), endless))
+        both.advance(14)
+        assert both.a.heard_of(KeysAging) == both.b.heard_of(KeysAging) == []
+        both.advance(3)
+        assert len(both.a.heard_of(KeysAging)) == len(both.b.heard_of(KeysAging)) == 1
+        with pytest.raises(OperationFailed) as failed:
+            both.advance(10)
+        assert failed.value.failure.kind is FailureKind.POLICY
+        assert "end of its life" in failed.value.failure.reason
+        assert both.a.session.report().rtp_sent <= 2**10 + 1
+
+
+def test_new_keys_in_time_let_the_call_go_on() -> None:
+    suite = CRYPTO_SUITES["AES_CM_128_HMAC_SHA1_80"]
+    with pair() as both:
+        mine, theirs = (replace(key(suite), lifetime=2**10) for _ in range(2))
+        both.start(ToneEndpoint(), NullEndpoint(), (SrtpSecurity(mine, theirs), SrtpSecurity(theirs, mine)))
+        both.advance(16)
+        assert both.a.heard_of(KeysAging)
+        mine, theirs = (replace(key(suite), lifetime=2**10) for _ in range(2))
+        both.a.session.update(replace(both.media_a, security=SrtpSecurity(mine, theirs)), both.now)
+        both.b.session.update(replace(both.media_b, security=SrtpSecurity(theirs, mine)), both.now)
+        both.advance(10)
+        assert both.b.session.report().rtp_received > 1250
+        assert both.b.session.report().auth_failures == 0
+
+
+def test_a_peer_that_sends_mkis_and_changes_its_key_by_itself_is_heard() -> None:
+    suite = CRYPTO_SUITES["AES_CM_128_HMAC_SHA1_80"]
+    first, second = (replace(key(suite), mki=bytes((0, number))) for number in (1, 2))
+    ours = replace(key(suite), mki=b"\0\1")
+    with pair() as both:
+        both.start(ToneEndpoint(), ToneEndpoint(), (SrtpSecurity(first, ours), SrtpSecurity(ours, first, (second,))))
+        both.advance(0.5)
+        both.a.session.update(replace(both.media_a, security=SrtpSecurity(second, ours)), both.now)
+        both.advance(0.5)
+        for side in (both.a, both.b):
+            report = side.session.report()
+            assert report.rtp_received >= 48
+            assert (report.auth_failures, report.replays) == (0, 0)
