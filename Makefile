@@ -10,11 +10,11 @@ ARGS ?=
 VENV := .venv/bin
 UV := $(firstword $(wildcard $(VENV)/uv) uv)
 
-.PHONY: help run test lint bench package lock clean
+.PHONY: help run test lint bench scale package lock clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "Also: make lint, make bench, make package, make lock, make clean"
+	@echo "Also: make lint, make bench, make scale, make package, make lock, make clean"
 
 run:
 	@packaging/setup/setup.sh run
@@ -34,6 +34,11 @@ lint:
 bench:
 	@packaging/setup/setup.sh bench
 	@$(VENV)/python -m pytest -s --timeout=1800 $(ARGS) tests/bench
+
+# 20 accounts and 30 calls in one engine: CPU, memory, late ticks, lost packets.
+scale:
+	@packaging/setup/setup.sh test
+	@$(VENV)/python -m pytest -s --timeout=1800 $(ARGS) tests/bench/test_many_calls.py
 
 # A folder with the frozen program, dist/softphone, which then tests itself.
 package:

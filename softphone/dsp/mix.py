@@ -47,5 +47,5 @@ class Limiter:
             rise = 10 ** (RELEASE_DB_PER_S * length / self._rate / 20)
             self._gain = min(wanted, before * rise)
             gains = np.linspace(before, self._gain, length, dtype=np.float32)
-        limited = total * gains
-        return np.clip(np.rint(limited), -32768, 32767).astype(np.int16)
+        limited: NDArray[np.int16] = np.clip(np.rint(total * gains), -32768, 32767).astype(np.int16)
+        return limited

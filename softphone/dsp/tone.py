@@ -6,6 +6,7 @@ Owns: the generator, whose only state is the count of samples made, and the name
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,20 @@ DTMF: dict[str, Tone] = {
 }
 
 
+@lru_cache(maxsize=16)
+def _envelope(cadence: tuple[tuple[int, int], ...], rate: int) -> NDArray[np.float64]:
+    """One period of the cadence as gains. Ringback has five seconds of it, and a call must not wait for that."""
+    ramp = rate * RAMP_MS // 1000
+    parts = []
+    for on_ms, off_ms in cadence:
+        on = np.ones(rate * on_ms // 1000)
+        rise = np.linspace(0, 1, min(ramp, len(on) // 2), endpoint=False)
+        on[: len(rise)] = rise
+        on[len(on) - len(rise) :] = rise[::-1]
+        parts += [on, np.zeros(rate * off_ms // 1000)]
+    return np.concatenate(parts)
+
+
 class ToneGenerator:
     """Makes one tone as a stream; blocks of any length join without a seam."""
 
@@ -46,21 +61,7 @@ class ToneGenerator:
         self._rate = sample_rate
         self._position = 0
         self._amplitude = 32767 * 10 ** (tone.level_dbfs / 20)
-        self._envelope = self._build_envelope()
-
-    def _build_envelope(self) -> NDArray[np.float64] | None:
-        """One period of the cadence as gains, or None for a steady tone."""
-        if not self._tone.cadence:
-            return None
-        ramp = self._rate * RAMP_MS // 1000
-        parts = []
-        for on_ms, off_ms in self._tone.cadence:
-            on = np.ones(self._rate * on_ms // 1000)
-            rise = np.linspace(0, 1, min(ramp, len(on) // 2), endpoint=False)
-            on[: len(rise)] = rise
-            on[len(on) - len(rise) :] = rise[::-1]
-            parts += [on, np.zeros(self._rate * off_ms // 1000)]
-        return np.concatenate(parts)
+        self._envelope = _envelope(tone.cadence, sample_rate) if tone.cadence else None
 
     def generate(self, samples: int) -> NDArray[np.int16]:
         """The next `samples` samples."""
