@@ -481,7 +481,7 @@ def test_new_keys_in_time_let_the_call_go_on() -> None:
     with pair() as both:
         mine, theirs = (replace(key(suite), lifetime=2**10) for _ in range(2))
         both.start(ToneEndpoint(), NullEndpoint(), (SrtpSecurity(mine, theirs), SrtpSecurity(theirs, mine)))
-        both.advance(16)
+        both.advance(17)
         assert both.a.heard_of(KeysAging)
         mine, theirs = (replace(key(suite), lifetime=2**10) for _ in range(2))
         both.a.session.update(replace(both.media_a, security=SrtpSecurity(mine, theirs)), both.now)
