@@ -192,12 +192,13 @@ class Transferor:
 
     def _come_back(self, now: float) -> None:
         """What we had held for the transfer is resumed; what the person had held stays on hold."""
-        if self._host.flow(self.call.account.id) is None:
-            self._deadline = now + RESUME_AGAIN_AFTER
-            return
         for part in self._parts:
             left = part is self.call and self._call_gone
-            if part.id in self._unheld and not left and part.state is CallState.ESTABLISHED:
+            if part.id not in self._unheld or left or part.state is not CallState.ESTABLISHED:
+                continue
+            if self._host.flow(part.account.id) is None:
+                self._deadline = now + RESUME_AGAIN_AFTER
+            else:
                 part.hold(Direction.SENDRECV, now)
 
     def _forget(self, now: float) -> None:
