@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ SECOND_SERVER: Final = "10.78.2.11"
 THIRD_SERVER: Final = "10.78.2.12"
 _GATEWAY, _OUTSIDE, _OTHER_OUTSIDE = "10.78.1.1", "10.78.2.2", "10.78.2.3"
 _CLONE_NEWNET = 0x40000000
+_CONFIGURATIONS = Path("/etc/netns")
 
 
 class Network:
@@ -37,9 +39,10 @@ class Network:
 
     def __init__(self, *, nat: bool = True) -> None:
         require("ip", "iptables")
+        _remove_orphans()
         base = f"sp{os.getpid()}"
         self.phone, self._middle, self.server = (f"{base}{name}" for name in ("p", "n", "s"))
-        self._configuration = Path("/etc/netns") / self.phone
+        self._configuration = _CONFIGURATIONS / self.phone
         try:
             self._build(nat=nat)
         except BaseException:
@@ -131,6 +134,19 @@ class Network:
     @staticmethod
     def _in(name: str, *command: str) -> None:
         _run("ip", "netns", "exec", name, *command)
+
+
+def _remove_orphans() -> None:
+    """What a test run that was killed has left behind: its process is gone."""
+    for folder in (Path("/run/netns"), _CONFIGURATIONS):
+        for entry in folder.glob("sp*") if folder.exists() else ():
+            owner = re.fullmatch(r"sp(\d+)[pns]", entry.name)
+            if owner is None or Path(f"/proc/{owner[1]}").exists():
+                continue
+            if folder is _CONFIGURATIONS:
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                subprocess.run(["ip", "netns", "del", entry.name], env=_environment(), capture_output=True, check=False)
 
 
 @contextlib.contextmanager
