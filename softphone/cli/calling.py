@@ -111,6 +111,7 @@ class CallFollower:
     engine: EngineKind = EngineKind.OWN
     setup_ms: float | None = None
     refused: Failure | None = None
+    others: list[ua.IncomingCall] = field(default_factory=list)  # that came meanwhile
     _deadline: float | None = field(default=None)
 
     async def follow(self) -> Result:
@@ -126,6 +127,8 @@ class CallFollower:
                     self._end()
                 case Noticed(failure=Failure(kind=FailureKind.ENGINE_FAILED) as failure):
                     raise OperationFailed(failure)  # there is nobody left who could tell more
+                case ua.IncomingCall():
+                    self.others.append(item)
                 case _ if getattr(item, "call_id", None) != self.call_id:
                     continue
                 case ua.CallEnded(failure=failure):
@@ -256,6 +259,7 @@ class AnswerCommand:
     seconds: float | None
     timeout: float
     decline: int | None = None  # a status to decline with, for tests of a PBX
+    _waiting: list[ua.IncomingCall] = field(default_factory=list)  # came while another one was followed
 
     async def run(self) -> list[Result]:
         results: list[Result] = []
@@ -267,7 +271,7 @@ class AnswerCommand:
                 return [Result({"engine": self.request.engine}, error.failure)]
             self.output.event("waiting", account=account.name)
             while self.calls is None or len(results) < self.calls:
-                item = await inbox.next()
+                item = self._waiting.pop(0) if self._waiting else await inbox.next()
                 if isinstance(item, Interrupted):
                     break
                 if isinstance(item, Noticed) and item.failure.kind is FailureKind.ENGINE_FAILED:
@@ -277,7 +281,7 @@ class AnswerCommand:
                     assert call is not None
                     fields = {"engine": self.request.engine, **call_fields(phone.state, call, None)}
                     results.append(self._told(Result(fields, item.failure)))
-                if isinstance(item, ua.IncomingCall):
+                if isinstance(item, ua.IncomingCall) and _rings(phone.state, item.call_id):
                     results.append(self._told(await self._take(phone, inbox, item)))
                     if results[-1].failure is INTERRUPTED:  # Ctrl-C ends the call and the waiting for others
                         break
@@ -307,7 +311,9 @@ class AnswerCommand:
             phone.submit(Answer(call.call_id))
         else:
             await self._ask_to_answer(phone, follower, call)
-        return await follower.follow()
+        result = await follower.follow()
+        self._waiting += follower.others
+        return result
 
     async def _ask_to_answer(self, phone: Phone, follower: CallFollower, call: ua.IncomingCall) -> None:
         question = f"{call.unencrypted} Answer unencrypted?"
@@ -316,3 +322,9 @@ class AnswerCommand:
             return
         follower.refused = NOBODY_TO_ASK
         phone.submit(Decline(call.call_id, 488))
+
+
+def _rings(state: AppState, call_id: str) -> bool:
+    """Still, or answered by itself: not over, nor answered by somebody else."""
+    call = state.call(call_id)
+    return call is not None and call.ended is None and (call.phase is CallPhase.INCOMING or call.auto_answered)
