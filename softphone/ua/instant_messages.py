@@ -6,12 +6,13 @@ leave over the account's TLS flow only, as all requests do; beyond the server no
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
-from softphone.sip.header_values import NameAddr, from_addr, parse_content_type
+from softphone.sip.header_values import NameAddr, call_id, cseq, from_addr, parse_content_type
 from softphone.sip.message import Request, Response
 from softphone.sip.tokens import find_parameter
 from softphone.sip.uri import SipUri
@@ -39,6 +40,7 @@ MAX_OUTSTANDING = 50  # messages of the whole phone that wait for their turn or 
 BURST = 20
 PER_SECOND = 1.0
 RETRY_AFTER = 10  # s, told to who writes faster
+REMEMBERED = 64  # messages that came, so that one which a server repeats is told once
 
 CONTENT_TYPE = "text/plain;charset=UTF-8"
 _CHARSETS = {"": "utf-8", "utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1"}
@@ -77,6 +79,7 @@ class InstantMessages:
         # To one address one after the other, so that they arrive in order (RFC 3428 §8); the first is under way.
         self._queues: dict[tuple[AccountId, str], deque[_Letter]] = {}
         self._allowances: dict[AccountId, _Allowance] = {}
+        self._came: deque[tuple[object, ...]] = deque(maxlen=REMEMBERED)
 
     # Out
 
@@ -123,25 +126,23 @@ class InstantMessages:
     def _send(self, letter: _Letter, now: float) -> None:
         account = self._agent.account(letter.account_id)
         sender = NameAddr(SipUri("sip", account.domain, user=account.user), account.display_name)
-        cseq = 1
-
-        def next_cseq() -> int:
-            nonlocal cseq
-            cseq += 1
-            return cseq
-
+        numbers = itertools.count(1)
         request = new_request(
             "MESSAGE",
             letter.target,
             from_=str(sender.with_parameter("tag", token(self._agent.token_bytes))),
             to=f"<{letter.target}>",
             call_id=token(self._agent.token_bytes, 12),
-            cseq=cseq,
+            cseq=next(numbers),
             headers=(("Content-Type", CONTENT_TYPE),),  # no Contact: RFC 3428 §4
         )
         request = Request(request.method, request.uri, request.headers, letter.text.encode())
         requester = Requester(
-            self._agent, account.id, "the message", next_cseq, lambda outcome, then: self._done(letter, outcome, then)
+            self._agent,
+            account.id,
+            "the message",
+            lambda: next(numbers),
+            lambda outcome, then: self._done(letter, outcome, then),
         )
         requester.send(request, now)
 
@@ -187,12 +188,17 @@ class InstantMessages:
 
     def message(self, account: Account, key: str, request: Request, now: float) -> None:
         """MESSAGE, in a call or outside; its type has been checked. 200 once it has been told to the person."""
+        identity = (account.id, call_id(request), from_addr(request).tag, cseq(request).number, hash(request.body))
+        if identity in self._came:  # its transaction ended with the answer; a server on the way did not hear it
+            self._agent.respond(key, response_to(request, 200), now)
+            return
         refusal = self._refusal(account, request, now)
         if refusal is not None:
             self._agent.respond(key, refusal, now)
             return
         text = readable(_decoded(request))
         self._agent.respond(key, response_to(request, 200), now)
+        self._came.append(identity)
         if text.strip():
             sender = party_of(from_addr(request))
             self._agent.emit(MessageReceived(account.id, token(self._agent.token_bytes), sender, text))
