@@ -34,7 +34,8 @@ from tests.peers.ports import free_port
 from tests.peers.process import PeerProcess, require, search_path, short_directory, until
 
 DOMAIN: Final = "sip.test"
-PASSWORDS: Final[Mapping[str, str]] = {"alice": "alicepw", "bob": "bobpw", "carol": "carolpw", "dave": "davepw"}
+_USERS: Final = ("alice", "bob", "carol", "dave", *(f"member{number}" for number in range(1, 9)))
+PASSWORDS: Final[Mapping[str, str]] = {user: f"{user}pw" for user in _USERS}
 MESSAGE_SUMMARY: Final = "application/simple-message-summary"
 EMPTY_TABLES: Final = Path("/usr/share/kamailio/dbtext/kamailio")
 TEMPLATES: Final = Path(__file__).parent / "templates"

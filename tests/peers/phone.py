@@ -31,7 +31,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, Unencrypt
 from softphone.policy.secret import Secret
 from softphone.sound import AudioChoice, AudioKind
 from softphone.state import AppState, CallView
-from softphone.storage.settings import AccountSettings, MediaSection, Settings, TlsSection
+from softphone.storage.settings import AccountSettings, AudioSection, MediaSection, Settings, TlsSection
 from softphone.ua import events as ua
 from softphone.ua.commands import (
     AgreeToUnencrypted,
@@ -86,11 +86,12 @@ class PhoneUnderTest:
         expires: int = 3600,
         options: Mapping[str, Any] | None = None,
         also: Sequence[tuple[AccountSettings, str]] = (),
+        devices: tuple[str, str] | None = None,
     ) -> None:
         """`play` is said once in each call; what is heard in the last call is what `heard` gives.
 
         `options` are other fields of AccountSettings. `also`: further accounts with their passwords; nothing is heard
-        then.
+        then. `devices`: microphone and speaker of the sound system in place of files.
         """
         self.name = user
         self.uri = f"sip:{user}@{server.domain}"
@@ -104,15 +105,17 @@ class PhoneUnderTest:
             expires=expires,
             **(options or {}),
         )
+        kind = AudioKind.DEVICE if devices else AudioKind.NULL if also else AudioKind.FILE
         self._request = PhoneRequest(
             settings=Settings(
                 media=media or MediaSection(),
                 tls=TlsSection(ca_files=(str(server.root),)),
+                audio=AudioSection(*(devices or ())),
                 accounts=(self._account, *(account for account, _ in also)),
             ),
             passwords={user: Secret(password), **{account.name: Secret(word) for account, word in also}},
             client_key_password=None,
-            audio=AudioChoice(AudioKind.NULL) if also else AudioChoice(AudioKind.FILE, play, self._recording),
+            audio=AudioChoice(kind, play, self._recording) if kind is AudioKind.FILE else AudioChoice(kind),
             trace=self.directory / "trace",
         )
         self._changed = threading.Condition()
