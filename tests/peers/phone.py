@@ -105,12 +105,13 @@ class PhoneUnderTest:
             expires=expires,
             **(options or {}),
         )
+        microphone, speaker = devices or ("", "")
         kind = AudioKind.DEVICE if devices else AudioKind.NULL if also else AudioKind.FILE
         self._request = PhoneRequest(
             settings=Settings(
                 media=media or MediaSection(),
                 tls=TlsSection(ca_files=(str(server.root),)),
-                audio=AudioSection(*(devices or ())),
+                audio=AudioSection(microphone=microphone, speaker=speaker),
                 accounts=(self._account, *(account for account, _ in also)),
             ),
             passwords={user: Secret(password), **{account.name: Secret(word) for account, word in also}},
