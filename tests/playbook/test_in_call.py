@@ -11,8 +11,8 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPoli
 from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.message import Request
-from softphone.ua.actions import SendTelephoneEvents, SetMuted, StartMedia, UpdateMedia
-from softphone.ua.commands import AddAccount, HangUp, Hold, Mute, Resume, SendDigits, Unmute
+from softphone.ua.actions import SetMuted, StartMedia, UpdateMedia
+from softphone.ua.commands import AddAccount, HangUp, Hold, Mute, Resume, Unmute
 from softphone.ua.events import CallEnded, CallNotice, HoldChanged
 from tests.playbook.stage import BOB, PROXY_CHALLENGE, Stage, their_session
 
