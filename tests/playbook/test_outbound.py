@@ -11,9 +11,8 @@ from softphone.sip.header_values import route_set
 from softphone.sip.message import Request
 from softphone.ua.actions import CloseFlow, OpenFlow
 from softphone.ua.binding import MAX_CONTACTS
-from softphone.ua.commands import HangUp, Unregister
+from softphone.ua.commands import Dial, HangUp, Unregister
 from softphone.ua.events import RegistrationState
-from softphone.ua.host import contact_value
 from tests.playbook.stage import CHALLENGE, FLOW, Stage, their_session
 
 INSTANCE = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
@@ -208,13 +207,13 @@ def test_the_registration_itself_never_names_a_gruu() -> None:
 def test_a_hidden_caller_has_the_temporary_gruu_and_without_one_no_name() -> None:
     stage = known_by_instance()
     gruus(stage)
-    flow = stage.agent.flow("a")
-    assert flow is not None
-    assert contact_value(stage.account, flow, hidden=True) == f"<{TEMPORARY}>"
+    stage.do(Dial("c", "bob", hide_identity=True))
+    hidden = stage.last("INVITE")
+    assert contact_of(hidden) == f"<{TEMPORARY}>"
+    assert b"alice@lab.test" not in hidden.to_bytes().partition(b"\r\n\r\n")[0]
     stage = Stage().registered()
-    flow = stage.agent.flow("a")
-    assert flow is not None
-    assert contact_value(stage.account, flow, hidden=True) == "<sip:anonymous@192.0.2.1:40000;transport=tls>"
+    stage.do(Dial("c", "bob", hide_identity=True))
+    assert contact_of(stage.last("INVITE")) == "<sip:anonymous@192.0.2.1:40000;transport=tls>"
 
 
 def test_a_new_flow_keeps_the_gruu_and_the_next_registration_may_take_it_away() -> None:
