@@ -19,8 +19,8 @@ from softphone.srtp.crypto_suites import (
     AES_CM_128_HMAC_SHA1_80,
     CryptoSuite,
 )
+from softphone.srtp.key_lifetime import KeyUse
 from softphone.srtp.limits import MAX_PROTECTED_LENGTH, MAX_RTCP_LENGTH, MAX_RTP_LENGTH, MAX_SSRCS
-from softphone.srtp.master_key import KeyUse
 from softphone.srtp.replay import REPLAY_WINDOW, Replayed
 from softphone.srtp.transforms import AuthenticationFailed
 

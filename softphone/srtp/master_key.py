@@ -1,21 +1,11 @@
-"""A master key as it was agreed, and how long it may be used (RFC 3711 §3.2.1, §9.2; RFC 4568 §6.1).
-
-Owns: what belongs to a key beside its octets (MKI, lifetime), and the count of packets under it. Must not know: who
-agreed on it and how, how packets are protected.
-"""
+"""A master key as it was agreed on: a record, as a crypto suite is (RFC 3711 §3.2.1; RFC 4568 §6.1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.secret import SecretBytes
 from softphone.srtp.crypto_suites import CryptoSuite
-
-MAX_SRTP_PACKETS = 2**48
-MAX_SRTCP_PACKETS = 2**31
-"""Under one master key, whatever was agreed: RFC 3711 §9.2, RFC 6188 §2, RFC 7714 §12 (all suites alike)."""
-_AGING = 0.75  # of its life: then a new key is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +16,3 @@ class SrtpKey:
     material: SecretBytes
     mki: bytes = b""  # in each packet, as it stands there; b"": none
     lifetime: int | None = None  # SRTP packets, and SRTCP packets; None: as many as RFC 3711 §9.2 allows
-
-
-class KeyLifetimeEnded(OperationFailed):
-    """The key may not be used any more (RFC 3711 §9.2), and no new one was agreed on in time."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Failure(
-                FailureKind.POLICY,
-                "The call's encryption key has reached the end of its life, and the other side agreed on no new one.",
-                "Call again; if calls end so after the same time, allow new keys in a call (re-INVITE) on the PBX.",
-            )
-        )
-
-
-class KeyUse:
-    """How much of one master key is used up."""
-
-    __slots__ = ("_rtcp", "_rtcp_limit", "_rtp", "_rtp_limit")
-
-    def __init__(self, lifetime: int | None = None) -> None:
-        self._rtp = self._rtcp = 0
-        self._rtp_limit = min(lifetime or MAX_SRTP_PACKETS, MAX_SRTP_PACKETS)
-        self._rtcp_limit = min(lifetime or MAX_SRTCP_PACKETS, MAX_SRTCP_PACKETS)
-
-    def count_rtp(self) -> None:
-        """One more packet. Raises KeyLifetimeEnded instead of the first that is too many."""
-        if self._rtp >= self._rtp_limit:
-            raise KeyLifetimeEnded
-        self._rtp += 1
-
-    def count_rtcp(self) -> None:
-        """As `count_rtp`."""
-        if self._rtcp >= self._rtcp_limit:
-            raise KeyLifetimeEnded
-        self._rtcp += 1
-
-    @property
-    def aging(self) -> bool:
-        """It is time to agree on a new key."""
-        return self._rtp >= self._rtp_limit * _AGING or self._rtcp >= self._rtcp_limit * _AGING

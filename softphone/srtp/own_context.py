@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from softphone.errors import LocalProtocolError, RemoteProtocolError
+from softphone.srtp.key_lifetime import KeyUse
 from softphone.srtp.limits import MAX_PROTECTED_LENGTH, MAX_RTCP_LENGTH, MAX_RTP_LENGTH, MAX_SSRCS
-from softphone.srtp.master_key import KeyUse, SrtpKey
+from softphone.srtp.master_key import SrtpKey
 from softphone.srtp.replay import ReplayWindow
 from softphone.srtp.transforms import RTCP_HEADER, AuthenticationFailed, transform
 

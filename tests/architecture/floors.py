@@ -44,7 +44,9 @@ FLOORS: Mapping[str, int] = {
 STRANGERS = frozenset({1, 5})
 """Floors whose inhabitants do not know each other."""
 
-ALLOWED_BETWEEN_STRANGERS = frozenset({("sdp", "srtp.crypto_suites"), ("sdp", "codecs.records")})
+ALLOWED_BETWEEN_STRANGERS = frozenset(
+    {("sdp", "srtp.crypto_suites"), ("sdp", "srtp.master_key"), ("sdp", "codecs.records")}
+)
 """sdp may use the records of the crypto suites and of the codecs."""
 
 ROOTS = frozenset({"app", "window_process"})

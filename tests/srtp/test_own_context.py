@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from softphone.errors import LocalProtocolError, RemoteProtocolError
 from softphone.policy.secret import SecretBytes
 from softphone.rtp.packet import HeaderExtension, RtpPacket
-from softphone.srtp import master_key
+from softphone.srtp import key_lifetime
 from softphone.srtp.context import LIBSRTP_SUITES, SrtpReceiver, SrtpSender
 from softphone.srtp.crypto_suites import (
     AES_256_CM_HMAC_SHA1_80,
@@ -21,8 +21,9 @@ from softphone.srtp.crypto_suites import (
     CRYPTO_SUITES,
     CryptoSuite,
 )
+from softphone.srtp.key_lifetime import KeyLifetimeEnded, KeyUse
 from softphone.srtp.limits import MAX_PROTECTED_LENGTH
-from softphone.srtp.master_key import KeyLifetimeEnded, KeyUse, SrtpKey
+from softphone.srtp.master_key import SrtpKey
 from softphone.srtp.own_context import OwnSrtpReceiver, OwnSrtpSender
 from softphone.srtp.replay import REPLAY_WINDOW, Replayed, ReplayWindow
 from softphone.srtp.transforms import AuthenticationFailed, GaloisCounterMode, derive, transform
@@ -310,7 +311,7 @@ def test_a_key_ages_and_is_used_for_not_one_packet_more_than_agreed(own: bool) -
 
 @pytest.mark.parametrize("own", [True, False], ids=["own", "libsrtp"])
 def test_srtcp_has_a_count_of_its_own(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(master_key, "MAX_SRTCP_PACKETS", 8)
+    monkeypatch.setattr(key_lifetime, "MAX_SRTCP_PACKETS", 8)
     suite = AES_CM_128_HMAC_SHA1_80
     sender = OwnSrtpSender(SrtpKey(suite, material(suite))) if own else SrtpSender(suite, material(suite))
     receiver = OwnSrtpReceiver([SrtpKey(suite, material(suite))]) if own else SrtpReceiver(suite, material(suite))

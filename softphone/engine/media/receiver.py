@@ -24,7 +24,7 @@ from softphone.rtp.rtcp import parse_compound
 from softphone.rtp.telephone_event import TelephoneEventReceiver
 from softphone.sdp.negotiated import NegotiatedMedia, SrtpSecurity
 from softphone.srtp.context import MediaReceiver
-from softphone.srtp.master_key import KeyLifetimeEnded
+from softphone.srtp.key_lifetime import KeyLifetimeEnded
 from softphone.srtp.replay import Replayed
 from softphone.srtp.transforms import AuthenticationFailed
 
