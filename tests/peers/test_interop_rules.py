@@ -23,7 +23,7 @@ from tests.peers.certificates import PrivateCa
 from tests.peers.conftest import Peers
 from tests.peers.kamailio import Kamailio
 from tests.peers.linphone import Linphone
-from tests.peers.phone import PhoneUnderTest
+from tests.peers.phone import CommandLine, PhoneUnderTest
 
 CLEAR = AccountMedia(encryption=MediaEncryption.DISABLED, connection_profile=ConnectionProfile.PRIVATE)
 
@@ -253,3 +253,19 @@ def test_two_accounts_on_two_servers_keep_their_policies_and_codecs_apart(peers:
     clear.dial("sip:alice@sip.test")  # … and to the other one is refused, though a clear one rings here
     assert str(clear.wait_for("CALL_CLOSED")["param"]).startswith("488")
     assert phone.wait_for(ua.CallRefused).account_id == "alice"
+
+
+# The command line
+
+
+def test_the_command_line_hides_who_calls_and_waits_at_a_comma(peers: Peers, ca: PrivateCa) -> None:
+    kamailio = peers.start(Kamailio, ca, asserts=True)
+    bob = peers.start(Baresip, "bob", kamailio, "bob", "bobpw")
+    phone = peers.start(CommandLine, kamailio, "call", "bob", "--hide-identity", "--digits", "12,3", "--seconds", "4")
+    pressed = [bob.wait_for("CALL_DTMF_START", timeout=15) for _ in range(3)]
+    result = phone.result()
+    assert (result["ok"], [event["param"] for event in pressed]) == (True, ["1", "2", "3"])
+    assert pressed[2]["moment"] - pressed[1]["moment"] > 1.1
+    assert bob.wait_for("CALL_ESTABLISHED")["peeruri"] == "sip:anonymous@anonymous.invalid"
+    assert [line["digits"] for line in phone.events() if line["event"] == "digits-sent"] == ["1", "2", "3"]
+    assert phone.wait_for("identity")["asserted"] is True
