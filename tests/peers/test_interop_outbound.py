@@ -74,6 +74,11 @@ def test_the_registrar_knows_the_flow_and_calls_go_over_it_both_ways(
     contacts = {message.header("Contact") for message in received(edge, "INVITE")}
     assert all((";gr=urn:uuid:" if gruu else ";ob>") in contact for contact in contacts), contacts
     assert not (gruu and any("127.0.0.1" in contact for contact in contacts)), "a GRUU does not tell our address"
+    first, *within = received(edge, "INVITE")
+    assert first.header("Route") == "<sip:service@sip.test;lr>", "the Service-Route"
+    assert not [
+        message for message in within if "service@" in message.header("Route") and ";tag=" in message.header("To")
+    ]
     assert not received(registrar, "INVITE", 404)
 
 
