@@ -33,9 +33,12 @@ class Attack:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        self.stage = Stage(seed=seed).registered()
+        self.stage = self.signed_in(seed)
         self.stage.hostile = True
         self._calls = 0
+
+    def signed_in(self, seed: int) -> Stage:
+        return Stage(seed=seed).registered()
 
     def run(self, messages: int) -> None:
         for _ in range(messages):

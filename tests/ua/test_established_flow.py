@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 
 from softphone.ua.events import RegistrationState
 from tests.fuzz.established_flow import Attack
+from tests.fuzz.watching_phone import EventAttack
 from tests.playbook.stage import Stage
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_thousand_mutated_messages(seed: int) -> None:
     Attack(seed).run(1000)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_thousand_mutated_messages_to_a_phone_that_watches_lines(seed: int) -> None:
+    EventAttack(seed).run(1000)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
