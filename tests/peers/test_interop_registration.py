@@ -108,7 +108,7 @@ def test_a_nonce_that_is_too_old_does_not_fail_a_call_even_if_the_proxy_does_not
 
 
 @pytest.mark.parametrize(
-    ("user", "password", "status"), [("alice", "not-hers", 401), ("dave", "davepw", 403)], ids=["password", "user"]
+    ("user", "password", "status"), [("alice", "not-hers", 401), ("nobody", "nobodypw", 403)], ids=["password", "user"]
 )
 def test_credentials_that_the_server_refuses_are_exit_code_five_at_once(
     peers: Peers, kamailio: Kamailio, user: str, password: str, status: int
