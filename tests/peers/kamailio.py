@@ -210,6 +210,29 @@ class Kamailio:
         command = ("htable.sets", "mood", method, mood) if mood else ("htable.delete", "mood", method)
         self._ask(*command)
 
+    def publish_mailbox(self, user: str, summary: str) -> None:
+        """What a voice mail server would publish (RFC 3903): `summary` is a body of RFC 3842. Needs `presence`."""
+        self._request("PUBLISH", f"sip:{user}@{DOMAIN}", user, summary, "Event: message-summary", "Expires: 3600")
+
+    def notify_unasked(self, user: str, event: str, body: str, content_type: str = MESSAGE_SUMMARY) -> None:
+        """NOTIFY to `user` outside of any subscription."""
+        headers = (f"Event: {event}", "Subscription-State: active")
+        self._request("NOTIFY", f"sip:{user}@{DOMAIN}", user, body, *headers, content_type=content_type)
+
+    def _request(
+        self, method: str, uri: str, user: str, body: str, *headers: str, content_type: str = MESSAGE_SUMMARY
+    ) -> None:
+        """Has Kamailio send a request of its own through its own routing."""
+        lines = (
+            f"From: <sip:voicemail@{DOMAIN}>",  # it adds the tag
+            f"To: <sip:{user}@{DOMAIN}>",
+            f"Contact: <sip:{self.host}:{self.tls_port};transport=tls>",
+            *headers,
+            f"Content-Type: {content_type}",
+        )
+        itself = f"sip:{self.host}:{self.tls_port};transport=tls"
+        self._tell("tm.t_uac_start", method, uri, itself, ".", "".join(f"{line}\r\n" for line in lines), body)
+
     def messages(self) -> list[SipMessage]:
         """Every SIP message that passed, oldest first, in clear."""
         found: list[SipMessage] = []
