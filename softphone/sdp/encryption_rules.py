@@ -14,7 +14,7 @@ from softphone.policy.media import DTLS_SUITES, KeyExchange, MediaEncryption, Me
 from softphone.sdp.crypto_attribute import CryptoAttribute
 from softphone.sdp.dtls_attributes import DtlsAttributes, Setup
 from softphone.sdp.media_lines import AudioLine, LocalLine, ProfileKind
-from softphone.sdp.negotiated import DtlsSrtpSecurity, MediaSecurity
+from softphone.sdp.negotiated import DtlsSrtpSecurity, MediaSecurity, SrtpSecurity
 
 
 class Decision(enum.Enum):
@@ -145,10 +145,17 @@ class CallHistory:
     agreed_to_clear: bool = False  # the person agreed to it
 
 
-def judge_offer(policy: MediaPolicy, history: CallHistory, line: AudioLine) -> Judgement:
-    """One offered audio line. RFC 4568 §5.1.2: the offerer's first crypto line that we can use."""
+def judge_offer(
+    policy: MediaPolicy, history: CallHistory, line: AudioLine, running: MediaSecurity | None = None
+) -> Judgement:
+    """One offered audio line. RFC 4568 §5.1.2: the offerer's first crypto line that we can use.
+
+    In a running call a line with the key that the peer uses already comes first: linphone offers its weaker suites
+    before the one that was agreed on, and a hold is no reason to change to them.
+    """
     usable, reasons = _usable(policy, line.crypto)
-    crypto = usable[0] if usable else None
+    in_use = (running.receive, *running.further) if isinstance(running, SrtpSecurity) else ()
+    crypto = next((item for item in usable if item.srtp_keys == in_use), usable[0] if usable else None)
     dtls, why_not = _usable_dtls(policy, line)
     kind = _OFFERED_KINDS[line.kind, crypto is not None, dtls is not None]
     if line.kind is ProfileKind.DTLS:

@@ -305,7 +305,7 @@ class OfferAnswerSession:
             if section.media != "audio" or section.port == 0:
                 continue
             line = read_audio_line(description, index)
-            judgement = judge_offer(self._policy, self._history, line)
+            judgement = judge_offer(self._policy, self._history, line, self._running)
             result = self._accept_offered(description, line, judgement)
             if isinstance(result, Rejection):
                 refusals.append(result)

@@ -56,14 +56,7 @@ CallCommand = (
     | FollowRedirect
 )
 MediaInput = (
-    MediaOpened
-    | MediaFailed
-    | MediaSecured
-    | KeysAging
-    | MediaFlowing
-    | MediaTimedOut
-    | DigitReceived
-    | MediaReported
+    MediaOpened | MediaFailed | MediaSecured | KeysAging | MediaFlowing | MediaTimedOut | DigitReceived | MediaReported
 )
 
 

@@ -644,3 +644,14 @@ def test_our_own_key_given_back_under_an_mki_is_refused() -> None:
     verdict = ours.receive_answer(savp(line + "|1:1"))
     assert isinstance(verdict, Rejection)
     assert "repeats our own key" in verdict.failure.evidence[0]
+
+
+def test_a_running_call_keeps_its_suite_while_the_peer_keeps_its_key_whatever_stands_first() -> None:
+    ours = session()
+    before = keys(ours.receive_offer(savp(crypto(1, CM_256, 5))))
+    ours.create_answer()
+    again = savp(crypto(1, SUITE_80, 6), crypto(2, CM_256, 5))
+    assert keys(ours.receive_offer(again)) == before
+    assert crypto_lines(ours.create_answer())[0].startswith(f"a=crypto:2 {CM_256} ")
+    changed = savp(crypto(1, SUITE_80, 6), crypto(2, CM_256, 7))
+    assert keys(ours.receive_offer(changed)).receive.suite.name == SUITE_80
