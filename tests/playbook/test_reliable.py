@@ -90,6 +90,16 @@ class TestCalling:
         assert stage.of(CallEstablished)
         assert stage.did(UpdateMedia) == []
 
+    def test_sdp_in_a_further_reliable_one_is_no_second_answer(self, stage: Stage) -> None:
+        invite = stage.dial()
+        theirs = their_session()
+        theirs.receive_offer(invite.body)
+        body = theirs.create_answer()
+        stage.reply(invite, 183, BOB, *rseq(1), body=body)
+        stage.reply(invite, 183, BOB, *rseq(2), body=body.replace(b"m=audio 30000", b"m=audio 31000"))
+        assert stage.heard() == ["INVITE", "PRACK", "PRACK"]
+        assert stage.did(UpdateMedia) == []
+
     def test_a_reliable_answer_counts_after_an_unreliable_one(self, stage: Stage) -> None:
         invite = stage.dial()
         theirs = their_session()

@@ -160,6 +160,17 @@ class TestOursEarly:
         early.stage.wait(4.1)
         assert early.stage.heard() == ["UPDATE"]
 
+    def test_nothing_is_asked_of_an_early_dialog_that_has_lost(self) -> None:
+        early = Early(UPDATE_TOO)
+        early.stage.do(Hold("c"))
+        early.stage.reply(early.stage.last("UPDATE"), 491)
+        other = their_session(seed=8)
+        other.receive_offer(early.invite.body)
+        early.stage.reply(early.invite, 200, BOB, to_tag="other", body=other.create_answer())
+        early.stage.heard()
+        early.stage.wait(10)
+        assert "UPDATE" not in early.stage.heard()
+
     def test_the_callee_answers_early_and_holds_by_update(self) -> None:
         call = Ringing(("Supported", "100rel"), UPDATE_TOO)
         call.stage.do(StartEarlyMedia(call.id))
