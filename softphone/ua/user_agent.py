@@ -6,11 +6,9 @@ are values. What each machine does is in its own file.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
-from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.framing import FlowEnd, FramingError, KeepAlive, StreamFramer
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
@@ -56,7 +54,7 @@ from softphone.ua.commands import (
     Unregister,
 )
 from softphone.ua.connected_line import ConnectedLine
-from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.dialling import outgoing_call
 from softphone.ua.digits import Digits
 from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
@@ -452,27 +450,14 @@ class UserAgent:
         """`headers` go into the INVITE besides: Replaces, Referred-By. `replaces`: the call that sent us on to it."""
         account_id = command.account_id or next(iter(self._accounts), None)
         session = self._accounts.get(account_id) if account_id is not None else None
-        if session is None:
-            reason = "There is no account to call with."
-            self.refuse_dial(command, Failure(FailureKind.USAGE, reason, "Sign in first."))
-            return
-        if command.call_id in self.calls:
-            return
-        if self._shutting_down:
-            reason = "The phone is shutting down."
-            self.refuse_dial(command, Failure(FailureKind.USAGE, reason, "Start it again."), session.account.id)
+        if command.call_id in self.calls and session is not None:
             return
         try:
-            target = parse_dial_target(command.target, session.account.domain)
+            call = outgoing_call(self, session.account if session is not None else None, command, headers, now)
         except OperationFailed as error:
-            self.refuse_dial(command, error.failure, session.account.id)
+            self.refuse_dial(command, error.failure, session.account.id if session is not None else "")
             return
-        policy = self.rules.media_policy(session.account, target)
-        account = session.account
-        if command.hide_identity is not None:
-            account = replace(account, hide_identity=command.hide_identity)
-        offer_answer = OfferAnswerSession(policy, account.codecs, self.token_bytes, rtcp_mux=account.rtcp_mux)
-        call = Call.outgoing(self, account, command.call_id, target, offer_answer, policy, now, headers)
+        assert session is not None
         self.calls[call.id] = call
         self.emit(CallStarted(call.id, session.account.id, call.remote, replaces))
         if session.keeper.flow is not None:

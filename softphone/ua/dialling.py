@@ -1,0 +1,39 @@
+"""From a command to dial to a call on its way, or the reason why there is none.
+
+Owns: what is checked before a call is made, and what of the account goes into it. The call itself is `call.py`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.sdp.offer_answer import OfferAnswerSession
+from softphone.ua.account import Account
+from softphone.ua.call import Call
+from softphone.ua.commands import Dial
+from softphone.ua.dial_target import parse_dial_target
+
+if TYPE_CHECKING:
+    from softphone.ua.user_agent import UserAgent
+
+
+def outgoing_call(
+    agent: UserAgent, account: Account | None, command: Dial, headers: tuple[tuple[str, str], ...], now: float
+) -> Call:
+    """Raises OperationFailed with words for the person. `account` is None where there is none to call with."""
+    if account is None:
+        raise _refused("There is no account to call with.", "Sign in first.")
+    if agent.shutting_down:
+        raise _refused("The phone is shutting down.", "Start it again.")
+    target = parse_dial_target(command.target, account.domain)
+    policy = agent.rules.media_policy(account, target)
+    if command.hide_identity is not None:
+        account = replace(account, hide_identity=command.hide_identity)
+    session = OfferAnswerSession(policy, account.codecs, agent.token_bytes, rtcp_mux=account.rtcp_mux)
+    return Call.outgoing(agent, account, command.call_id, target, session, policy, now, headers)
+
+
+def _refused(reason: str, remedy: str) -> OperationFailed:
+    return OperationFailed(Failure(FailureKind.USAGE, reason, remedy))
