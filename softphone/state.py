@@ -22,6 +22,7 @@ from softphone.ua.media_report import MediaReport
 MAX_RECENT = 50  # ended calls kept in the state
 MAX_NOTICES = 20
 MAX_MESSAGES = 200
+MAX_MESSAGE_TEXT = 100_000  # characters of all messages kept together: the whole state crosses the link as one
 
 
 class CallDirection(enum.Enum):
@@ -245,7 +246,18 @@ def _message(state: AppState, event: ua.MessageReceived | ua.MessageDelivery, no
                 for old in state.messages
             )
             return replace(state, messages=known)
-    return replace(state, messages=(*state.messages, view)[-MAX_MESSAGES:])
+    return replace(state, messages=_newest((*state.messages, view)))
+
+
+def _newest(messages: tuple[MessageView, ...]) -> tuple[MessageView, ...]:
+    """As many as are kept, the newest of them."""
+    room, kept = MAX_MESSAGE_TEXT, 0
+    for message in reversed(messages[-MAX_MESSAGES:]):
+        room -= len(message.text)
+        if room < 0 and kept:
+            break
+        kept += 1
+    return messages[-kept:]
 
 
 def _conference(state: AppState, event: ua.ConferenceChanged) -> AppState:

@@ -39,7 +39,7 @@ def ensure(running: Running, *options: str, kind: FrontEndKind = FrontEndKind.TO
     return ensure_engine(running.start(*running.engine_options(*options)), kind)
 
 
-def test_quit_ends_every_process_and_leaves_nothing_but_log_and_lock(both: Running) -> None:
+def test_quit_ends_every_process_and_leaves_nothing_but_log_lock_and_the_phone_s_own_name(both: Running) -> None:
     window = both.window(*both.engine_options())
     window.wait_for("state")
     other = both.tool()
@@ -49,7 +49,7 @@ def test_quit_ends_every_process_and_leaves_nothing_but_log_and_lock(both: Runni
     assert [type(envelope.value) for envelope in other.read()] == [EngineEnding]
     assert both.processes() == []
     left = sorted(str(path.relative_to(both.directory)) for path in both.directory.rglob("*") if path.is_file())
-    assert left == ["engine.log", "run/engine.lock", "window.items"]
+    assert left == ["engine.log", "instance-id", "run/engine.lock", "window.items"]
 
 
 def test_of_many_starters_at_once_one_engine_serves_all(both: Running) -> None:

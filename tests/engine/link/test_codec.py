@@ -21,11 +21,12 @@ from softphone.errors import Failure, FailureKind, LocalProtocolError
 from softphone.messages import AnyCommand, AnyEvent, Noticed, Quit, SignIn
 from softphone.policy.secret import Secret, SecretBytes
 from softphone.sip.limits import MAX_URI_LENGTH
-from softphone.state import MAX_NOTICES, MAX_RECENT, AppState, CallDirection, CallPhase, CallView
+from softphone.state import MAX_MESSAGES, MAX_NOTICES, MAX_RECENT, AppState, CallDirection, CallPhase, CallView, reduce
 from softphone.ua.account import Account, ServerTarget
 from softphone.ua.commands import AddAccount, Dial, Shutdown
-from softphone.ua.events import Party
+from softphone.ua.events import MessageReceived, Party
 from softphone.ua.identity import MAX_DISPLAY_NAME
+from softphone.ua.instant_messages import MAX_RECEIVED
 
 PASSWORD = "a-password-of-nobody"
 
@@ -195,6 +196,10 @@ def test_the_largest_state_fits_into_one_message() -> None:
         values_of(CallView, full=True), remote=Party(uri, name), redirect_target=uri, notice=failure
     )
     state = AppState(calls=(call,) * 4, recent=(call,) * MAX_RECENT, notices=(failure,) * MAX_NOTICES)
+    for number in range(MAX_MESSAGES):
+        received = MessageReceived("a", str(number), Party(uri, name), "\x01" * MAX_RECEIVED)
+        state = reduce(state, received, float(number))
+    assert 0 < len(state.messages) < MAX_MESSAGES
     assert len(EVENTS.encode(Welcome(state))) < MAX_OUTWARD
 
 
@@ -202,7 +207,7 @@ def test_the_version_changes_with_every_shape() -> None:
     number, _, digest = codec.VERSION.partition("-")
     assert number == "1"
     assert len(digest) == 12
-    assert "Dial(call_id: CallId, target: str, account_id: AccountId | None)" in codec._shapes()
+    assert "Deflect(call_id: CallId, target: str)" in codec._shapes()
     assert "FlowDescription(tls_version: str" in codec._shapes(), "what is within counts too"
 
 
