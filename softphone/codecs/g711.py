@@ -79,6 +79,14 @@ class _G711:
         """What most likely was in the packets that did not come: the last pitch periods, fading."""
         return self._concealment.conceal(samples)
 
+    def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
+        """Nothing of a packet is repeated in the next one."""
+        del following
+        return self.conceal(samples)
+
+    def expect_loss(self, fraction: float) -> None:
+        """There is no redundancy to adapt."""
+
 
 class Pcmu(_G711):
     """G.711 µ-law, static payload type 0."""

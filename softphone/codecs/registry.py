@@ -6,7 +6,8 @@ Owns: the `Codec` protocol and the registry. Must not know: RTP, SDP, devices.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,26 @@ class Codec(Protocol):
     def conceal(self, samples: int) -> NDArray[np.int16]:
         """`samples` samples in place of a payload that did not come, continuing what was decoded and fading."""
 
+    def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
+        """`samples` samples in place of the payload right before `following`, which is here but not decoded yet.
 
-CODECS: dict[str, Callable[[], Codec]] = {
-    "PCMU": Pcmu,
-    "PCMA": Pcma,
+        From the redundancy in `following` where the codec has some, else as `conceal`; None: nothing is here yet.
+        Never raises for what `following` holds.
+        """
+
+    def expect_loss(self, fraction: float) -> None:
+        """The peer reports that so much of what we send is lost (0 … 1): a codec with redundancy minds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecSetting:
+    """What one codec of one call is made with."""
+
+    parameters: str = ""  # the peer's fmtp
+    library: Any = None  # what engine/ loaded for the names in LIBRARIES
+
+
+CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
+    "PCMU": lambda _: Pcmu(),
+    "PCMA": lambda _: Pcma(),
 }

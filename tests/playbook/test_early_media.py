@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softphone.codecs.registry import CODECS
+from softphone.codecs.registry import CODECS, CodecSetting
 from softphone.engine.media.transmitter import Transmitter
 from softphone.sdp.negotiated import NegotiatedMedia, SrtpSecurity
 from softphone.sdp.offer_answer import OfferAnswerSession
@@ -184,11 +184,11 @@ def test_no_key_and_ssrc_meet_twice_in_a_forked_call(stage: Stage) -> None:
         winner.receive_offer(reinvite.body)
         stage.reply(reinvite, 200, BOB, body=winner.create_answer())
     media = played(stage)
-    transmitter = Transmitter(media[0], CODECS["PCMU"](), 48000, seeded(5))
+    transmitter = Transmitter(media[0], CODECS["PCMU"](CodecSetting()), 48000, seeded(5))
     pairs: dict[tuple[bytes, int], str] = {}
     for item in media:
         if item is not media[0]:
-            transmitter.update(item, CODECS["PCMU"]())
+            transmitter.update(item, CODECS["PCMU"](CodecSetting()))
         assert isinstance(item.security, SrtpSecurity)
         pair = (item.security.send.material.reveal(), transmitter.sender.ssrc)
         assert pairs.setdefault(pair, item.remote_address) == item.remote_address

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from softphone.codecs.registry import CODECS
+from softphone.codecs.registry import CODECS, Codec, CodecSetting
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.media.receiver import Receiver
 from softphone.engine.media.sockets import Address, MediaSockets, is_literal
@@ -197,7 +197,7 @@ class _Running:
         self._media = media
         self.endpoint = endpoint
         self._block = endpoint.sample_rate * BLOCK_MS // 1000
-        self._codec = CODECS[media.format.name]()
+        self._codec = _codec(media)
         self.transmitter = Transmitter(media, self._codec, endpoint.sample_rate, token_bytes, tamper)
         self.receiver = Receiver(media, self._codec, endpoint.sample_rate)
         self.muted = self.aside = False
@@ -221,8 +221,8 @@ class _Running:
     def update(self, media: NegotiatedMedia, now: float) -> None:
         _check(media)
         old, self._media = self._media, media
-        if media.format.name != old.format.name:
-            self._codec = CODECS[media.format.name]()
+        if (media.format.name, media.format.parameters) != (old.format.name, old.format.parameters):
+            self._codec = _codec(media)
         new_sender = self.transmitter.update(media, self._codec)
         new_statistics = self.receiver.update(media, self._codec, now)
         if new_sender or new_statistics:
@@ -389,6 +389,10 @@ class _Running:
 
     def _ntp(self, now: float) -> int:
         return ntp_timestamp(self._wall + now)
+
+
+def _codec(media: NegotiatedMedia) -> Codec:
+    return CODECS[media.format.name](CodecSetting(media.format.parameters))
 
 
 def _check(media: NegotiatedMedia) -> None:
