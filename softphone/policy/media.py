@@ -7,7 +7,7 @@ other side cannot encrypt, with the words that explain them. Pure values; `sdp/o
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softphone.errors import Failure, FailureKind
 from softphone.policy.origin import Origin
@@ -154,6 +154,13 @@ def effective_media_policy(
         profile=profile,
     )
     return policy_contradiction(policy) or policy
+
+
+def asking_before_clear(policy: MediaPolicy) -> MediaPolicy:
+    """For who has talked encrypted already: what the policy allows to new calls is asked about."""
+    if policy.unencrypted_peer is UnencryptedPeer.ALLOW:
+        return replace(policy, unencrypted_peer=UnencryptedPeer.ASK)
+    return policy
 
 
 def policy_contradiction(policy: MediaPolicy) -> Failure | None:

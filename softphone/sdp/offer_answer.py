@@ -18,6 +18,7 @@ from softphone.policy.media import (
     MediaEncryption,
     MediaPolicy,
     UnencryptedPeer,
+    asking_before_clear,
     policy_contradiction,
 )
 from softphone.sdp.crypto_attribute import CryptoAttribute, crypto_attribute
@@ -270,6 +271,10 @@ class OfferAnswerSession:
         else:
             self._pending = agreement
         return agreement.media
+
+    def ask_before_clear(self) -> None:
+        """Another dialog of the call was encrypted: here the person is asked, also where new calls may be clear."""
+        self._policy = asking_before_clear(self._policy)
 
     def cancel_offer(self) -> None:
         """The open offer, ours or theirs, came to nothing: the session in force goes on (RFC 3264 §8)."""

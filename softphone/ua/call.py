@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from softphone.errors import Failure
 from softphone.policy.media import MediaPolicy
-from softphone.sdp.negotiated import ConsentNeeded, Direction, NegotiatedMedia
+from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.uri import SipUri
@@ -192,6 +192,8 @@ class Call:
         self._deadline = deadline
 
     def run(self, media: NegotiatedMedia) -> None:
+        if self.client is not None and not isinstance(media.security, ClearMedia):
+            self.client.was_encrypted()
         self.media.run(media, silent=self._silent)
 
     def silence(self) -> None:

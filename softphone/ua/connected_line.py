@@ -13,6 +13,7 @@ from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import call_id, cseq, from_addr, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import uris_equal
+from softphone.ua.account import AccountId
 from softphone.ua.call import Call
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallEnded, CallStarted, Event, IncomingCall, Party, RemoteIdentityChanged
@@ -42,11 +43,14 @@ class ConnectedLine:
 
     # What is heard
 
-    def responded(self, response: Response) -> None:
-        """To our INVITE, re-INVITE or UPDATE; before the call hears of it."""
+    def responded(self, account_id: AccountId, response: Response) -> None:
+        """To our INVITE, re-INVITE or UPDATE; before the call hears of it.
+
+        Over that account's flow: its server has no say in the calls of another one.
+        """
         if not 100 < response.status < 300 or cseq(response).method not in METHODS:
             return
-        call = self._call_of(call_id(response))
+        call = self._call_of(account_id, call_id(response))
         known = self._known.get(call.id) if call is not None else None
         if call is None or known is None:
             return
@@ -80,9 +84,9 @@ class ConnectedLine:
         elif changed and not known.asserted:
             self._tell(call, replace(known, party=party_of(said), tag=tag))
 
-    def _call_of(self, wanted: str) -> Call | None:
+    def _call_of(self, account_id: AccountId, wanted: str) -> Call | None:
         for call in self._agent.calls.values():
-            if call.sip_call_id == wanted:
+            if call.account.id == account_id and call.sip_call_id == wanted:
                 return call
         return None
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.policy.media import MediaPolicy, asking_before_clear
+from softphone.sdp.negotiated import ClearMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.ua.account import Account
 from softphone.ua.call import Call
@@ -20,19 +22,34 @@ if TYPE_CHECKING:
 
 
 def outgoing_call(
-    agent: UserAgent, account: Account | None, command: Dial, headers: tuple[tuple[str, str], ...], now: float
+    agent: UserAgent,
+    account: Account | None,
+    command: Dial,
+    headers: tuple[tuple[str, str], ...],
+    sent_on_by: Call | None,
+    now: float,
 ) -> Call:
-    """Raises OperationFailed with words for the person. `account` is None where there is none to call with."""
+    """Raises OperationFailed with words for the person. `account` is None where there is none to call with.
+
+    `sent_on_by`: the running call whose other side asks for this one.
+    """
     if account is None:
         raise _refused("There is no account to call with.", "Sign in first.")
     if agent.shutting_down:
         raise _refused("The phone is shutting down.", "Start it again.")
     target = parse_dial_target(command.target, account.domain)
-    policy = agent.rules.media_policy(account, target)
+    policy = _policy(agent.rules.media_policy(account, target), sent_on_by)
     if command.hide_identity is not None:
         account = replace(account, hide_identity=command.hide_identity)
     session = OfferAnswerSession(policy, account.codecs, agent.token_bytes, rtcp_mux=account.rtcp_mux)
     return Call.outgoing(agent, account, command.call_id, target, session, policy, now, headers)
+
+
+def _policy(policy: MediaPolicy, sent_on_by: Call | None) -> MediaPolicy:
+    """Who talks encrypted is asked before a transfer has him talk in clear."""
+    running = sent_on_by.media.running if sent_on_by is not None else None
+    encrypted = running is not None and not isinstance(running.security, ClearMedia)
+    return asking_before_clear(policy) if encrypted else policy
 
 
 def _refused(reason: str, remedy: str) -> OperationFailed:

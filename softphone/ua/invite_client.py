@@ -34,6 +34,7 @@ from softphone.ua.session_timer import SessionTimer
 
 MAX_CHALLENGES = 6  # answers to challenges of one INVITE: proxies, the other side, stale nonces
 MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
+MAX_SURPLUS = 128  # unanswered BYEs to dialogs that are not the call's; a 2xx that would need one more is not heard
 
 
 @dataclass(slots=True)
@@ -94,6 +95,8 @@ class InviteClient:
         self.failure: Failure | None = None  # why, with REFUSED, REJECTED and FAILED
         self.status: int | None = None
         self.consent: ConsentNeeded | None = None
+        self._encrypted = False  # some media was: nobody else answers in clear unasked
+        self._surplus = _Surplus()
         self.redirect: SipUri | None = None
 
     @property
@@ -138,6 +141,8 @@ class InviteClient:
             self._policy, self._account.codecs, self._host.token_bytes, rtcp_mux=self._account.rtcp_mux
         )
         self._session.set_local_address(*self._local_address)
+        if self._encrypted:
+            self._session.ask_before_clear()
         self._forks.clear()
         self._challenges = 0
         self._last_offer = b""
@@ -232,6 +237,12 @@ class InviteClient:
 
     # Dialogs
 
+    def was_encrypted(self) -> None:
+        """Media of one of its dialogs: neither in another one nor after a 3xx does the call become clear unasked."""
+        self._encrypted = True
+        for session in (self._session, *(fork.session for fork in self._forks.values())):
+            session.ask_before_clear()
+
     def early_dialog(self, local_tag: str, remote_tag: str) -> SessionChange | None:
         """That of a fork without final response, while no other one has won."""
         fork = self._forks.get(remote_tag) if self.winner is None else None
@@ -287,7 +298,10 @@ class InviteClient:
         assert self._sent is not None
         dialog = Dialog.from_response(self._sent, response)
         # The first dialog has the session of the offer itself; only further ones share its send key.
-        return self._fork_of(dialog, self._session.forked() if self._forks else self._session)
+        session = self._session.forked() if self._forks else self._session
+        if self._encrypted:
+            session.ask_before_clear()
+        return self._fork_of(dialog, session)
 
     def _fork_of(self, dialog: Dialog, session: OfferAnswerSession) -> Fork:
         timer = self._timer.of_another_dialog()
@@ -323,6 +337,8 @@ class InviteClient:
             self._owner.early_media(fork, fork.answer, now)
 
     def _success(self, response: Response, now: float) -> None:
+        if self._surplus.dialogs >= MAX_SURPLUS and (to_addr(response).tag or "") not in self._forks:
+            return
         try:
             fork = self._answered_fork(response)
             retransmitted = fork.ack is not None
@@ -390,14 +406,20 @@ class InviteClient:
 
     def _hang_up_fork(self, fork: Fork, now: float, reason: str) -> None:
         """Ends a dialog that is not the call's (RFC 3261 §13.2.2.4)."""
-        CallEnding(self._host, self._account, _Unheard()).bye(fork.dialog, (("Reason", reason),), now)
+        self._surplus.dialogs += 1
+        CallEnding(self._host, self._account, self._surplus).bye(fork.dialog, (("Reason", reason),), now)
 
 
-class _Unheard:
-    """Nothing depends on the end of a dialog that is not the call's."""
+class _Surplus:
+    """How many dialogs that are not the call's wait for the answer to their BYE; nothing else depends on their end."""
+
+    def __init__(self) -> None:
+        self.dialogs = 0
 
     def media_ended(self, now: float) -> None:
-        """It had none."""
+        """They had none."""
 
     def all_ended(self, now: float) -> None:
-        """Its BYE is answered, or given up."""
+        """A BYE is answered, or given up."""
+        del now
+        self.dialogs -= 1

@@ -419,7 +419,7 @@ class UserAgent:
                     session = self._accounts.get(entry[0])
                     if session is not None:
                         session.learn(response)
-                    self.connected_line.responded(response)
+                    self.connected_line.responded(entry[0], response)
                     entry[1].response(branch, response, now)
             case RequestFailed(branch=branch, error=error):
                 entry = self._handlers.get(branch)
@@ -452,8 +452,9 @@ class UserAgent:
         session = self._accounts.get(account_id) if account_id is not None else None
         if command.call_id in self.calls and session is not None:
             return
+        account = session.account if session is not None else None
         try:
-            call = outgoing_call(self, session.account if session is not None else None, command, headers, now)
+            call = outgoing_call(self, account, command, headers, self.calls.get(replaces or ""), now)
         except OperationFailed as error:
             self.refuse_dial(command, error.failure, session.account.id if session is not None else "")
             return
