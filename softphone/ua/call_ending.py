@@ -17,6 +17,7 @@ from softphone.ua.host import Host
 from softphone.ua.responses import with_next_cseq
 
 REPORT_WITHIN = 2.0  # s to wait for the media's last report
+MAX_CHALLENGES = 6  # answers to challenges of one BYE: proxies, the other side, stale nonces
 BYE_WITHIN = 64 * 0.5  # s in which a BYE whose flow was lost may still go out over the next one (64·T1)
 
 
@@ -44,6 +45,7 @@ class CallEnding:
         self._headers: tuple[tuple[str, str], ...] = ()
         self._sent: Request | None = None  # the BYE with credentials
         self._branch: str | None = None  # None: not sent, or lost with its flow
+        self._challenges = 0
 
     # What the call waits for
 
@@ -125,7 +127,8 @@ class CallEnding:
         """Any other final response ends the dialog as well (§15.1.1)."""
         if branch != self._branch or response.status < 200:
             return
-        if response.status in (401, 407) and LooseEnd.BYE in self._loose:
+        if response.status in (401, 407) and LooseEnd.BYE in self._loose and self._challenges < MAX_CHALLENGES:
+            self._challenges += 1
             self._challenged(response, now)
         else:
             self._bye_settled(now)
