@@ -168,7 +168,7 @@ class IncomingRequests:
         if self._agent.shutting_down:
             self._agent.respond(key, response_to(request, 480, to_tag=tag), now)
             return
-        if "Replaces" in request.headers:  # nobody is rung, so no rule for ringing applies
+        if "Replaces" in request.headers:  # nobody is rung, so of all rules only denying applies
             self._agent.transfers.replacements.invite(account, key, request, now)
             return
         remote, identity = party_of(from_addr(request)), caller_identity(request)

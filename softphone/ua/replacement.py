@@ -4,7 +4,8 @@ Owns: which call is meant, whether it may be replaced, and that the old one ends
 call is judged by the account's media policy like any other, and where the old one is encrypted the new one must be.
 
 Who may do it: whoever knows Call-ID and both tags of the dialog, which only its ends and their server have seen, over
-the account's own verified flow; the server has authenticated him as it does every caller (§8).
+the account's own verified flow; the server has authenticated him as it does every caller (§8). Nobody whom the
+account's rules deny.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ class Replacements:
         old = self._named(account, named)
         if old is None:
             self._refuse(key, request, NOT_FOUND, now)
+            return
+        if self._agent.screening.denies(account, request):
+            self._refuse(key, request, OVER, now)
             return
         status = EARLY_ONLY if named.early_only and old.state in _CONFIRMED else _REFUSED_IN.get(old.state)
         if status is None and any(replaced.call_id == old.id for replaced in self._under_way.values()):

@@ -117,6 +117,8 @@ class Screening:
             self._answer_at[call.id] = now + answer_after
 
     def _answer(self, call: Call, now: float) -> None:
+        if self._agent.running_calls > 1:
+            return  # the person has begun another one meanwhile: this one rings like any other
         self._agent.emit(PlayTone(call.id, Tone.AUTO_ANSWERED))
         call.answer(now)
 
