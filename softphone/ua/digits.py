@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from softphone.errors import Failure, FailureKind
 from softphone.rtp.telephone_event import DEFAULT_PAUSE_MS, DEFAULT_TONE_MS, END_PACKETS
 from softphone.sdp.negotiated import NegotiatedMedia
+from softphone.sip.header_values import cseq
 from softphone.sip.message import Request
 from softphone.ua.account import DigitsMode
 from softphone.ua.actions import SendTelephoneEvents, SendTones
@@ -46,6 +47,7 @@ class Digits:
     def __init__(self, agent: UserAgent) -> None:
         self._agent = agent
         self._waiting: dict[CallId, Waiting] = {}
+        self._heard: dict[CallId, int] = {}  # the last INFO's CSeq, so that one which a server repeats is told once
 
     def command(self, command: SendDigits, now: float) -> None:
         """What the person asks."""
@@ -125,7 +127,7 @@ class Digits:
 
     def info(self, call: Call, key: str, request: Request, now: float) -> None:
         """INFO within a call. Without a body it asks only whether the call is still there (RFC 6086 §5.2)."""
-        if request.headers.get("Info-Package") is not None:  # we have said that we take none
+        if request.headers.get("Info-Package") is not None:  # no Recv-Info of ours has named any
             self._agent.respond(key, response_to(request, 469, headers=(("Recv-Info", ""),)), now)
             return
         digit = digit_of(request) if request.body else None
@@ -133,7 +135,9 @@ class Digits:
             self._agent.respond(key, response_to(request, 400), now)
             return
         self._agent.respond(key, response_to(request, 200), now)
-        if digit is not None and not call.announced_end:
+        number = cseq(request).number
+        if digit is not None and not call.announced_end and self._heard.get(call.id) != number:
+            self._heard[call.id] = number
             self._agent.emit(DigitPressed(call.id, digit))
 
     # Usage
@@ -142,6 +146,7 @@ class Digits:
         match event:
             case CallEnded(call_id=call_id):
                 self._waiting.pop(call_id, None)
+                self._heard.pop(call_id, None)
             case HoldChanged(call_id=call_id, direction=direction) if direction.sends:
                 waiting, call = self._waiting.get(call_id), self._agent.calls.get(call_id)
                 if waiting is not None and call is not None and waiting.at is None and not waiting.informing:

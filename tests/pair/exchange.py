@@ -30,10 +30,14 @@ BRANCH = "z9hG4bK-proxy-"
 
 
 class Exchange:
-    """`deliver(to, data)` gives what arrives at that user's phone instead; None: nothing."""
+    """`deliver(to, data)` gives what arrives at that user's phone instead; None: nothing.
 
-    def __init__(self, *users: str, policies: dict[str, MediaPolicy] | None = None) -> None:
+    `groups`: users that the proxy forks to, each at several phones. It judges no responses: all of them go back.
+    """
+
+    def __init__(self, *users: str, policies: dict[str, MediaPolicy] | None = None, session_expires: int = 0) -> None:
         self.now = 1000.0
+        self.groups: dict[str, tuple[str, ...]] = {}
         self.phones: dict[str, Side] = {}
         self.deliver: Callable[[str, bytes], bytes | None] = lambda to, data: data
         self.passed: list[tuple[str, str]] = []  # to whom, and the first line
@@ -56,7 +60,7 @@ class Exchange:
                         password=Secret("pw"),
                         media_policy=policy,
                         message_waiting=False,
-                        session_expires=0,
+                        session_expires=session_expires,
                     )
                 ),
             )
@@ -139,13 +143,13 @@ class Exchange:
 
     def _forward(self, source: str, request: Request) -> None:
         to = request.uri.user if isinstance(request.uri, SipUri) else None
-        if to is None or to not in self.phones:
-            if request.method != "ACK":
-                self._arrive(source, response_to(request, 404, to_tag="proxy").to_bytes())
-            return
+        named = self.groups.get(to or "", (to,) if to in self.phones else ())
+        if not named and request.method != "ACK":
+            self._arrive(source, response_to(request, 404, to_tag="proxy").to_bytes())
         branch = (request.headers.get("Via") or "").partition("branch=")[2].partition(";")[0]
-        via = f"SIP/2.0/TLS proxy.lab.test;branch={BRANCH}{branch};from={source}"
-        self._pass_on(to, request.with_headers(request.headers.prepended("Via", via)).to_bytes())
+        for phone in named:
+            via = f"SIP/2.0/TLS proxy.lab.test;branch={BRANCH}{phone}-{branch};from={source}"
+            self._pass_on(phone, request.with_headers(request.headers.prepended("Via", via)).to_bytes())
 
     def _way_back(self, response: Response) -> None:
         lines = list(response.headers)

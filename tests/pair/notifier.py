@@ -13,7 +13,7 @@ from softphone.sip.header_values import call_id, parse_delta_seconds, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.responses import response_to
 from tests.pair.joined import Joined
-from tests.playbook.notifier import DIALOG_INFO, dialog_info, ringing
+from tests.playbook.notifier import DIALOG_INFO, SUMMARY, dialog_info, ringing
 
 
 @dataclass
@@ -25,6 +25,8 @@ class _Watcher:
 
 class Notifier:
     """Implements `ResponseHandler` for its NOTIFYs."""
+
+    event, content_type = "dialog", DIALOG_INFO
 
     def __init__(self, joined: Joined) -> None:
         self._joined = joined
@@ -64,15 +66,18 @@ class Notifier:
         watcher = self.watchers[wanted]
         left = int(watcher.ends_at - self._joined.now)
         state = f"active;expires={left}" if left > 0 else "terminated;reason=timeout"
-        body = dialog_info(self._dialog, version=watcher.version)
+        headers = (("Event", self.event), ("Subscription-State", state), ("Content-Type", self.content_type))
+        body = self._body(watcher.version)
         watcher.version += 1
-        headers = (("Event", "dialog"), ("Subscription-State", state), ("Content-Type", DIALOG_INFO))
         request = watcher.dialog.request("NOTIFY", "<sip:notifier@127.0.0.1:5061;transport=tls>", headers, body)
         if left <= 0:
             del self.watchers[wanted]
         branch = self._joined.peer.agent.send_request("s", request, self, self._joined.now)
         if branch is not None:
             self._branches[branch] = wanted
+
+    def _body(self, version: int) -> bytes:
+        return dialog_info(self._dialog, version=version)
 
     # ResponseHandler
 
@@ -84,3 +89,16 @@ class Notifier:
     def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
         del error, now
         self.watchers.pop(self._branches.get(branch, ""), None)
+
+
+class Voicemail(Notifier):
+    """The same for a mailbox (RFC 3842)."""
+
+    event, content_type = "message-summary", SUMMARY
+
+    def set_new(self, count: int) -> None:
+        self.set_dialog(f"Messages-Waiting: {'yes' if count else 'no'}\r\nVoice-Message: {count}/0\r\n")
+
+    def _body(self, version: int) -> bytes:
+        del version
+        return self._dialog.encode()
