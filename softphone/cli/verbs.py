@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from softphone.cli.options import usage
 from softphone.messages import AccountOptions, AnyCommand, ChangeAccountOptions, ChooseDefaultAccount, Quit, RaiseWindow
@@ -182,7 +183,7 @@ def _transfer_to(state: AppState, words: Words, account: str | None) -> Request:
     return Request(ua.TransferTo(call.id, other.id), _gone(call.id), (call.id, other.id))
 
 
-def _join(state: AppState, words: Words, account: str | None) -> Request:
+def _join(state: AppState, words: Words, account: str | None, *, agreed: bool = False) -> Request:
     del account
     wanted = tuple(the_call(state, word, _TALKING).id for word in words)
     members = wanted or tuple(call.id for call in state.calls if call.phase in _TALKING)
@@ -190,7 +191,7 @@ def _join(state: AppState, words: Words, account: str | None) -> Request:
     def done(later: AppState) -> bool:
         return all(call.in_conference for call in later.calls if call.id in members)
 
-    return Request(ua.JoinConference(members), done, members)
+    return Request(ua.JoinConference(members, unencrypted_agreed=agreed), done, members)
 
 
 def _message(state: AppState, words: Words, account: str | None) -> Request:
@@ -293,6 +294,11 @@ VERBS: dict[str, Verb] = {
         _on_call(_TALKING, ua.RefuseTransfer, lambda c: c.transfer is None or not c.transfer.wants_answer),
     ),
     "join": Verb(("[CALL…]",), "Join calls to a conference; all that run if none is named.", _join),
+    "join-unencrypted": Verb(
+        ("[CALL…]",),
+        "Join them although one is not encrypted: nothing that is said in the conference is then.",
+        partial(_join, agreed=True),
+    ),
     "leave": Verb(
         ("CALL",),
         "Take a call out of the conference.",
