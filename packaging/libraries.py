@@ -15,6 +15,7 @@ BUNDLED = (
     "libffi.so.*",
     "liblzma.so.*",
     "libmpdec.so.*",
+    "libopus.so.*",
     "libportaudio.so.*",
     "libssl.so.*",
     "libuuid.so.*",

@@ -13,6 +13,7 @@ from pathlib import Path
 from softphone.codecs.records import CODEC_RECORDS
 from softphone.engine.event_lines import EVENT_NAMES
 from softphone.engine.hooks import Hook
+from softphone.engine.media.codec_libraries import missing_library
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AccountOptions, MediaSettings
 from softphone.policy.media import MediaPolicy, effective_media_policy
@@ -66,17 +67,26 @@ def server_target(text: str) -> ServerTarget:
 
 
 def check_codecs(names: tuple[str, ...]) -> None:
-    """Raises OperationFailed (SETTINGS) for a list that is empty or names what this version does not have."""
+    """Raises OperationFailed (SETTINGS) for a list that is empty or names what is not here. Nothing is left out."""
     unknown = [name for name in names if name not in CODEC_RECORDS]
-    if names and not unknown:
-        return
-    raise OperationFailed(
-        Failure(
-            FailureKind.SETTINGS,
-            f"This version has no codec {unknown[0]}." if unknown else "No codec is named.",
-            f"Use {' or '.join(CODEC_RECORDS)}.",
+    if not names or unknown:
+        raise OperationFailed(
+            Failure(
+                FailureKind.SETTINGS,
+                f"This version has no codec {unknown[0]}." if unknown else "No codec is named.",
+                f"Use {' or '.join(CODEC_RECORDS)}.",
+            )
         )
-    )
+    for name in names:
+        needed = missing_library(name)
+        if needed is not None:
+            raise OperationFailed(
+                Failure(
+                    FailureKind.SETTINGS,
+                    f"The codec {name} cannot be used here: {needed.library} is not installed.",
+                    needed.remedy,
+                )
+            )
 
 
 def check_pins(pins: tuple[str, ...]) -> None:

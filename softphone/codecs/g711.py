@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from softphone.codecs.comfort_noise import ComfortNoise
 from softphone.codecs.concealment import PitchConcealment
 
 SAMPLE_RATE = 8000
@@ -66,6 +67,8 @@ class _G711:
 
     def __init__(self) -> None:
         self._concealment = PitchConcealment(SAMPLE_RATE)
+        self._noise: ComfortNoise | None = None  # made by the first pause of a talker who describes it
+        self.in_pause = False
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
         """One octet per sample, at 8000 Hz."""
@@ -73,11 +76,12 @@ class _G711:
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
         """One sample per octet; any payload is readable."""
+        self.in_pause = False
         return self._concealment.received(self._decode[np.frombuffer(payload, dtype=np.uint8)])
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
-        """What most likely was in the packets that did not come: the last pitch periods, fading."""
-        return self._concealment.conceal(samples)
+        """What most likely was in the packets that did not come: the last pitch periods, fading; noise in a pause."""
+        return self.pause(samples) if self.in_pause else self._concealment.conceal(samples)
 
     def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
         """Nothing of a packet is repeated in the next one."""
@@ -86,6 +90,19 @@ class _G711:
 
     def expect_loss(self, fraction: float) -> None:
         """There is no redundancy to adapt."""
+
+    def comfort_noise(self, payload: bytes) -> None:
+        """The noise that `pause` makes until something is decoded again."""
+        if self._noise is None:
+            self._noise = ComfortNoise()
+        self._noise.describe(payload)
+        self.in_pause = True
+
+    def pause(self, samples: int) -> NDArray[np.int16]:
+        """Comfort noise where the talker described it, else silence."""
+        if self._noise is None or not self.in_pause:
+            return np.zeros(samples, np.int16)
+        return self._concealment.received(self._noise.generate(samples))
 
 
 class Pcmu(_G711):

@@ -19,7 +19,9 @@ class CodecRecord:
     sample_rate: int
     channels: int = 1
     ptime: int = 20  # ms, default packet length
+    ptimes: tuple[int, ...] = (10, 20, 30, 40, 50, 60)  # ms, packet lengths that we make
     parameters: str = ""  # our fmtp in an offer or answer
+    written: str = ""  # the name as SDP usually has it, where that is not upper case
 
     @property
     def encoding(self) -> str:
@@ -31,4 +33,16 @@ class CodecRecord:
 PCMU = CodecRecord("PCMU", 0, 8000, 8000)
 PCMA = CodecRecord("PCMA", 8, 8000, 8000)
 
-CODEC_RECORDS: dict[str, CodecRecord] = {record.name: record for record in (PCMU, PCMA)}
+G722 = CodecRecord("G722", 9, 8000, 16_000)
+OPUS = CodecRecord(
+    "OPUS",
+    None,
+    48_000,
+    48_000,
+    channels=2,  # RFC 7587 §7: always, whatever is sent
+    ptimes=(10, 20, 40, 60),  # frames of Opus (RFC 6716 §2.1.4); 30 and 50 ms would be several frames in a packet
+    parameters="minptime=10;useinbandfec=1;usedtx=0;stereo=0;sprop-stereo=0",
+    written="opus",
+)
+
+CODEC_RECORDS: dict[str, CodecRecord] = {record.name: record for record in (OPUS, G722, PCMU, PCMA)}

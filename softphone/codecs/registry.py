@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softphone.codecs.g711 import Pcma, Pcmu
+from softphone.codecs.g722 import G722Codec
+from softphone.codecs.opus import Opus
 
 
 class Codec(Protocol):
@@ -23,7 +25,7 @@ class Codec(Protocol):
         """Of the samples in Hz; may differ from the RTP clock rate (G.722)."""
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
-        """The payload of one frame of mono samples at `sample_rate`."""
+        """The payload of one frame of mono samples at `sample_rate`; empty where none is to be sent (DTX)."""
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
         """The samples of one payload, joined to what was concealed before. Raises RemoteProtocolError if unreadable."""
@@ -41,16 +43,28 @@ class Codec(Protocol):
     def expect_loss(self, fraction: float) -> None:
         """The peer reports that so much of what we send is lost (0 … 1): a codec with redundancy minds it."""
 
+    def comfort_noise(self, payload: bytes) -> None:
+        """The talker paused and describes the silence (RFC 3389), in place of a payload to decode. Never raises."""
+
+    @property
+    def in_pause(self) -> bool:
+        """Nobody spoke in what came last: packets that do not come now are not lost, `conceal` gives the background."""
+
+    def pause(self, samples: int) -> NDArray[np.int16]:
+        """`samples` samples for a time in which nothing is expected: the background if it is known, else silence."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodecSetting:
     """What one codec of one call is made with."""
 
     parameters: str = ""  # the peer's fmtp
-    library: Any = None  # what engine/ loaded for the names in LIBRARIES
+    library: Any = None  # of the system, as engine/media/codec_libraries.py opened it
 
 
 CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
     "PCMU": lambda _: Pcmu(),
     "PCMA": lambda _: Pcma(),
+    "G722": lambda _: G722Codec(),
+    "OPUS": lambda setting: Opus(setting.library, setting.parameters),
 }

@@ -230,6 +230,12 @@ def _crypto(section: MediaDescription) -> tuple[tuple[CryptoAttribute, ...], int
 # Our own section.
 
 
+# Names are compared without regard to case (RFC 8866 §6.6); these are usually written so.
+_WRITTEN = {"TELEPHONE-EVENT": "telephone-event"} | {
+    record.name: record.written for record in CODEC_RECORDS.values() if record.written
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LocalAddress:
     address: str
@@ -263,7 +269,7 @@ class LocalLine:
             attributes += [Attribute("fingerprint", address.fingerprint), Attribute("setup", self.setup.value)]
         for item in self.formats:
             channels = f"/{item.channels}" if item.channels > 1 else ""
-            name = "telephone-event" if item.name == "TELEPHONE-EVENT" else item.name
+            name = _WRITTEN.get(item.name, item.name)
             attributes.append(Attribute("rtpmap", f"{item.payload_type} {name}/{item.clock_rate}{channels}"))
             if item.parameters:
                 attributes.append(Attribute("fmtp", f"{item.payload_type} {item.parameters}"))

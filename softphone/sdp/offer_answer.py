@@ -402,7 +402,7 @@ class OfferAnswerSession:
             direction=direction,
             format=formats.voice,
             telephone_event=formats.telephone_event,
-            send_ptime=send_ptime(line, self._ptime),
+            send_ptime=send_ptime(line, self._ptime, formats.voice.name),
             security=security,
         )
 

@@ -15,7 +15,6 @@ from softphone.sdp.negotiated import PayloadFormat
 TELEPHONE_EVENT = "TELEPHONE-EVENT"
 TELEPHONE_EVENT_PAYLOAD_TYPE = 101  # the number that every PBX expects
 TELEPHONE_EVENTS = "0-16"  # DTMF digits and flash (RFC 4733 §3.2)
-MIN_PTIME, MAX_PTIME = 10, 60  # ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,16 @@ def agree_on_answer(line: AudioLine, offered: Sequence[LineFormat]) -> AgreedFor
     return None
 
 
-def send_ptime(line: AudioLine, own: int) -> int:
-    """Packet length in ms that we send: what the peer asks for, in steps of 10 ms (RFC 8866 §6.4, §6.5)."""
+def send_ptime(line: AudioLine, own: int, codec: str) -> int:
+    """Packet length in ms that we send: what the peer asks for, or the next shorter that the codec makes.
+
+    RFC 8866 §6.4, §6.5: a ptime is a wish, a maxptime a bound.
+    """
     wanted = own if line.ptime is None else line.ptime
     if line.maxptime is not None:
         wanted = min(wanted, line.maxptime)
-    return max(MIN_PTIME, min(MAX_PTIME, wanted) // 10 * 10)
+    ptimes = CODEC_RECORDS[codec].ptimes
+    return max((ptime for ptime in ptimes if ptime <= wanted), default=min(ptimes))
 
 
 def _telephone_event(line: AudioLine, clock_rate: int) -> LineFormat | None:

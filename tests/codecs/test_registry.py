@@ -7,11 +7,16 @@ import pytest
 
 from softphone.codecs.records import CODEC_RECORDS
 from softphone.codecs.registry import CODECS, Codec, CodecSetting
+from softphone.engine.media.codec_libraries import codec_library
+
+
+def setting(name: str) -> CodecSetting:
+    return CodecSetting(library=codec_library(name))
 
 
 @pytest.mark.parametrize("name", CODECS)
 def test_every_codec_decodes_what_it_encodes_and_conceals_the_next(name: str) -> None:
-    codec: Codec = CODECS[name](CodecSetting())
+    codec: Codec = CODECS[name](setting(name))
     samples = codec.sample_rate // 50
     sound = (8000 * np.sin(2 * np.pi * 200 * np.arange(samples) / codec.sample_rate)).astype(np.int16)
     for _ in range(5):
@@ -27,8 +32,8 @@ def test_every_codec_decodes_what_it_encodes_and_conceals_the_next(name: str) ->
 def test_every_codec_that_is_offered_exists_with_the_rate_of_its_record() -> None:
     assert set(CODEC_RECORDS) <= set(CODECS)
     for name, record in CODEC_RECORDS.items():
-        assert CODECS[name](CodecSetting()).sample_rate == record.sample_rate
+        assert CODECS[name](setting(name)).sample_rate == record.sample_rate
 
 
 def test_each_call_gets_a_codec_of_its_own() -> None:
-    assert all(build(CodecSetting()) is not build(CodecSetting()) for build in CODECS.values())
+    assert all(build(setting(name)) is not build(setting(name)) for name, build in CODECS.items())

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from softphone.codecs.registry import CODECS, Codec, CodecSetting
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.media.codec_libraries import codec_library, missing_library
 from softphone.engine.media.receiver import Receiver
 from softphone.engine.media.sockets import Address, MediaSockets, is_literal
 from softphone.engine.media.transmitter import Tamper, TokenBytes, Transmitter
@@ -351,6 +352,8 @@ class _Running:
         except RemoteProtocolError as error:
             _log.debug("%s: %s", self._media_id, error)
             return
+        if self._exchange.remote_fraction_lost is not None:
+            self._codec.expect_loss(self._exchange.remote_fraction_lost)
         self._heard(now)
         if on_rtcp and not clear and not self._media.rtcp_mux and not self.receiver.under_retired_key:
             self._rtcp_peer = source
@@ -392,13 +395,15 @@ class _Running:
 
 
 def _codec(media: NegotiatedMedia) -> Codec:
-    return CODECS[media.format.name](CodecSetting(media.format.parameters))
+    return CODECS[media.format.name](CodecSetting(media.format.parameters, codec_library(media.format.name)))
 
 
 def _check(media: NegotiatedMedia) -> None:
     """What no negotiation should let through, before it harms the media thread. Raises OperationFailed."""
     if media.format.name not in CODECS:
         wrong = f"the codec {media.format.name} is not known"
+    elif missing_library(media.format.name):
+        wrong = f"the codec {media.format.name} needs a library that is not installed"
     elif not is_literal(media.remote_address):
         wrong = f"{media.remote_address} is not an address"
     elif not 0 < media.remote_rtp_port <= 65535 or not 0 <= media.remote_rtcp_port <= 65535:

@@ -171,8 +171,12 @@ class Transmitter:
                 return events
         if self._tones:
             frame = self._in_band(frame.size)
-        marker, self._marker = self._marker, False
         payload = self._codec.encode(frame)
+        if not payload:  # the peer wants no packets while nobody speaks
+            self.sender.advance(self._step)
+            self._marker = True
+            return ()
+        marker, self._marker = self._marker, False
         return (self.sender.packet(self._media.format.send_payload_type, payload, self._step, marker),)
 
     def _in_band(self, samples: int) -> Samples:

@@ -1,0 +1,58 @@
+"""G.722 at 64 kbit/s (ITU-T G.722 mode 1, RFC 3551 §4.5.2): 7 kHz speech, 16000 samples a second.
+
+Owns: the coder each way and the concealment of this stream. Must not know: RTP, SDP, devices. The RTP clock counts
+8000 a second by an old mistake that RFC 3551 keeps; the samples do not.
+"""
+
+from __future__ import annotations
+
+import G722
+import numpy as np
+from numpy.typing import NDArray
+
+from softphone.codecs.concealment import PitchConcealment
+
+SAMPLE_RATE = 16_000
+BIT_RATE = 64_000
+
+
+class G722Codec:
+    """Static payload type 9."""
+
+    sample_rate = SAMPLE_RATE
+    in_pause = False  # RFC 3389 has no comfort noise for it
+
+    def __init__(self) -> None:
+        # One object has one state: each direction needs its own.
+        self._encoder = G722.G722(SAMPLE_RATE, BIT_RATE)
+        self._decoder = G722.G722(SAMPLE_RATE, BIT_RATE)
+        self._concealment = PitchConcealment(SAMPLE_RATE)
+
+    def encode(self, frame: NDArray[np.int16]) -> bytes:
+        """One octet for two samples."""
+        return self._encoder.encode(np.ascontiguousarray(frame, dtype=np.int16))
+
+    def decode(self, payload: bytes) -> NDArray[np.int16]:
+        """Two samples for each octet; any payload is readable."""
+        if not payload:
+            return np.zeros(0, np.int16)
+        return self._concealment.received(np.frombuffer(self._decoder.decode(payload), dtype=np.int16))
+
+    def conceal(self, samples: int) -> NDArray[np.int16]:
+        """What most likely was in the packets that did not come: the last pitch periods, fading."""
+        return self._concealment.conceal(samples)
+
+    def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
+        """Nothing of a packet is repeated in the next one."""
+        del following
+        return self.conceal(samples)
+
+    def expect_loss(self, fraction: float) -> None:
+        """There is no redundancy to adapt."""
+
+    def comfort_noise(self, payload: bytes) -> None:
+        """Not agreed on for it."""
+
+    def pause(self, samples: int) -> NDArray[np.int16]:
+        """Silence."""
+        return np.zeros(samples, np.int16)

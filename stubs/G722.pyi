@@ -1,0 +1,9 @@
+from array import array
+
+from numpy import int16
+from numpy.typing import NDArray
+
+class G722:
+    def __init__(self, sample_rate: int, bit_rate: int) -> None: ...
+    def encode(self, samples: NDArray[int16]) -> bytes: ...
+    def decode(self, payload: bytes) -> array[int]: ...
