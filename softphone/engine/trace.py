@@ -19,15 +19,20 @@ _SECRET_HEADERS = re.compile(
     rb"|(?:proxy-)?authentication-info)[ \t]*:"
     rb"[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*"  # with folded lines
 )
-# What people write to each other is no evidence, and is never stored (security.md).
-_INSTANT_MESSAGE = re.compile(rb"(?im)^(?:content-type|c)[ \t]*:[ \t]*text/plain")
+# What people write to each other and the digits that they press (which may be a PIN) are no evidence, and are never
+# stored (security.md). Both the method and the type tell them, so that no odd spelling of one lets them through.
+_PERSONAL = re.compile(
+    rb"(?im)\A(?:MESSAGE|INFO)[ \t]"
+    rb"|^CSeq[ \t]*:[ \t]*(?:\r?\n[ \t]+)?[0-9]+[ \t]+(?:\r?\n[ \t]+)?(?:MESSAGE|INFO)\b"
+    rb"|^(?:content-type|c)[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(?:text/|multipart/|message/cpim|application/dtmf)"
+)
 # A trace is read on a terminal: a peer's escape sequences are not its.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def redacted(data: bytes) -> str:
     head, separator, body = data.partition(b"\r\n\r\n")
-    if body and _INSTANT_MESSAGE.search(head) is not None:
+    if body and _PERSONAL.search(head) is not None:
         body = b"[text of %d octets]" % len(body)
     head = _SECRET_HEADERS.sub(lambda found: found.group(1) + b": [redacted]", head)
     text = (head + separator + masked_sdp(body)).decode("utf-8", "backslashreplace")

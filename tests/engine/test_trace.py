@@ -58,3 +58,23 @@ def test_what_people_write_to_each_other_is_not_shown(name: bytes) -> None:
     )
     assert "4711" not in shown
     assert "[text of 16 octets]" in shown
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"MESSAGE sip:a@b SIP/2.0\r\nContent-Type:\r\n text/plain\r\n",
+        b"MESSAGE sip:a@b SIP/2.0\r\nContent-Type: text/html\r\n",
+        b"MESSAGE sip:a@b SIP/2.0\r\nContent-Type: message/cpim\r\n",
+        b"INFO sip:a@b SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n",
+        b"INFO sip:a@b SIP/2.0\r\nContent-Type: application/dtmf\r\n",
+        b"SIP/2.0 200 OK\r\nCSeq: 7 INFO\r\nContent-Type: application/octet-stream\r\n",
+        b"INVITE sip:a@b SIP/2.0\r\nContent-Type: multipart/mixed;boundary=x\r\n",
+    ],
+)
+def test_neither_are_texts_of_other_types_nor_the_digits_that_people_press(head: bytes) -> None:
+    """A digit by INFO may be one of a PIN."""
+    text = b"Signal=4711\r\nDuration=160\r\n"
+    shown = traced(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+    assert "4711" not in shown
+    assert "[text of 27 octets]" in shown
