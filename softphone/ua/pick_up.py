@@ -40,7 +40,8 @@ def pickup_of(lamp: BusyLamp | None) -> Pickup:
         return Pickup(_with_code(lamp.line.pickup_code, lamp.target))
     headers = (("Replaces", _replaces(dialog)), ("Require", "replaces"))
     caller = Party(dialog.remote.uri, dialog.remote.display_name) if dialog.remote.uri else None
-    return Pickup(_remote_target(dialog.remote), headers, caller)
+    secure = lamp.target is not None and lamp.target.scheme == "sips"
+    return Pickup(_remote_target(dialog.remote, secure=secure), headers, caller)
 
 
 def _with_code(code: str, line: SipUri | None) -> str:
@@ -63,8 +64,11 @@ def _replaces(dialog: LineDialog) -> str:
     return f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag};early-only"
 
 
-def _remote_target(remote: Participant) -> str:
-    """Where the caller is reached: by our account's server, so the address's own transport does not count."""
+def _remote_target(remote: Participant, *, secure: bool) -> str:
+    """Where the caller is reached: by our account's server, so the address's own transport does not count.
+
+    `secure`: the line is a `sips:` address, and so must be who is called for it.
+    """
     try:
         uri = parse_uri(remote.target or remote.uri)
     except RemoteProtocolError:
@@ -72,7 +76,8 @@ def _remote_target(remote: Participant) -> str:
     match uri:
         case SipUri():
             kept = tuple((name, value) for name, value in uri.parameters if name.lower() not in ("transport", "method"))
-            return str(replace(uri, password=None, parameters=kept, headers=()))
+            scheme = "sips" if secure else uri.scheme
+            return str(replace(uri, scheme=scheme, password=None, parameters=kept, headers=()))
         case TelUri():
             return str(uri)
         case _:

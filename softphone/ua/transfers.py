@@ -170,8 +170,10 @@ class Transfers:
             transferor.peer_left(now)
 
     def dial_for_transfer(self, call: Call, new_call_id: CallId, target: ReferTarget, now: float) -> None:
-        """The transferee's new call: by the same account, under its media policy like any other."""
-        dial = Dial(new_call_id, str(target.uri), call.account.id)
+        """The transferee's new call: by the same account; from a call to `sips:` never to less (RFC 3261 §26.2.2)."""
+        secure = call.dialog is not None and call.dialog.secure
+        uri = replace(target.uri, scheme="sips") if secure else target.uri
+        dial = Dial(new_call_id, str(uri), call.account.id)
         self._agent.dial(dial, now, target.headers, replaces=call.id)
 
     # Usage

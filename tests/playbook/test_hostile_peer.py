@@ -12,10 +12,12 @@ import pytest
 
 from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPolicy, UnencryptedPeer
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia
-from softphone.sip.message import Request
+from softphone.sip.message import Headers, Request
 from softphone.sip.responses import response_to
-from softphone.ua.account import CallRules
+from softphone.sip.uri import SipUri
+from softphone.ua.account import CallRules, WatchedLine
 from softphone.ua.actions import StartMedia, UpdateMedia
+from softphone.ua.busy_lamps import BusyLamp
 from softphone.ua.commands import AcceptTransfer, AddAccount, AgreeToUnencrypted, Answer, Dial, FollowRedirect, HangUp
 from softphone.ua.events import (
     CallEnded,
@@ -25,6 +27,8 @@ from softphone.ua.events import (
     IncomingCall,
     RemoteIdentityChanged,
 )
+from softphone.ua.pick_up import pickup_of
+from tests.playbook.notifier import dialog_info, ringing
 from tests.playbook.stage import BOB, Stage, their_session
 from tests.playbook.transfers import Talk
 
@@ -107,6 +111,23 @@ class TestNoCallThatWasEncryptedBecomesClearUnasked:
         invite = next(m for m in reversed(stage.sent) if isinstance(m, Request) and "carol" in str(m.uri))
         stage.reply(invite, 200, BOB, to_tag="carol1", body=answered(invite.body, CLEAR))
         assert [event.call_id for event in stage.of(CallEstablished)] == ["c", "n"]
+
+
+class TestNothingLessThanSips:
+    def test_who_is_talked_to_by_sips_is_left_for_nobody_by_sip(self) -> None:
+        stage = Stage().registered()
+        invite = stage.dial("sips:bob@lab.test")
+        stage.reply(invite, 200, BOB, body=answered(invite.body, MediaPolicy()))
+        refer = stage.from_callee(invite, "REFER", 1)
+        stage.say(refer.replace(b"\r\n\r\n", b"\r\nRefer-To: <sip:carol@lab.test>\r\n\r\n"))
+        stage.do(AcceptTransfer("c", "n"))
+        assert "sips:carol@lab.test" in [str(m.uri) for m in stage.sent if isinstance(m, Request)]
+
+    def test_what_rings_at_a_sips_line_is_taken_by_sips(self) -> None:
+        lamp = BusyLamp(Stage().agent, "a", WatchedLine("sips:bob@lab.test"), SipUri("sips", "lab.test", "bob"))
+        body = dialog_info(ringing("1"), version=1)
+        lamp.notified(Request("NOTIFY", SipUri("sip", "x"), Headers(()), body), 0.0)
+        assert pickup_of(lamp).target.startswith("sips:")
 
 
 class TestFloods:
