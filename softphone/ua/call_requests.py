@@ -10,6 +10,7 @@ from softphone.sip.header_values import call_id, from_addr, to_addr
 from softphone.sip.message import Request
 from softphone.ua.call import Call
 from softphone.ua.call_table import CallState
+from softphone.ua.offer_within import later
 from softphone.ua.responses import response_to
 from softphone.ua.session_change import SessionChange
 
@@ -44,7 +45,8 @@ def receive_invite(call: Call, key: str, request: Request, now: float) -> None:
     elif call.state in _ENDED:
         call.host.respond(key, response_to(request, 481), now)
     else:  # the first one is not settled yet (RFC 3261 §14.2)
-        call.host.respond(key, response_to(request, 500, headers=(("Retry-After", "1"),)), now)
+        refused = later(call.host.token_bytes)
+        call.host.respond(key, response_to(request, refused.status, headers=refused.headers), now)
 
 
 def receive_prack(call: Call, key: str, request: Request, now: float) -> None:

@@ -15,7 +15,7 @@ from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
 from softphone.ua.host import Host, contact_value, credentials_of
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
-from softphone.ua.responses import ALLOW, supported_headers, with_next_cseq
+from softphone.ua.responses import capabilities, with_next_cseq
 
 MAX_CHALLENGES = 6
 WHAT = "the change of the call"
@@ -53,7 +53,7 @@ class ChangeClient:
         request = self._dialog.request(
             method,
             contact=contact_value(self._account, flow),
-            headers=(("Allow", ALLOW), *supported_headers(self._account), *headers, *content),
+            headers=(*capabilities(self._account), *headers, *content),
             body=body,
         )
         self._transmit(self._host.authorize(self._account.id, request), now)

@@ -24,10 +24,9 @@ from softphone.ua.host import token
 from softphone.ua.identity import caller_identity, party_of
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
-from softphone.ua.responses import ACCEPT, ALLOW, response_to, warning_399
+from softphone.ua.responses import ACCEPT, capabilities, response_to, warning_399
 from softphone.ua.rules import Rules
 from softphone.ua.session_timer import interval_refusal
-from softphone.ua.subscriptions import ALLOW_EVENTS
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
@@ -155,8 +154,7 @@ class IncomingRequests:
             486 if busy else 200,
             to_tag=token(self._agent.token_bytes),
             headers=(
-                ("Allow", ALLOW),
-                ("Allow-Events", ALLOW_EVENTS),
+                *capabilities(account),
                 ("Accept", ACCEPT),
                 ("Accept-Encoding", "identity"),
                 ("Accept-Language", "en"),
@@ -167,6 +165,9 @@ class IncomingRequests:
         tag = token(self._agent.token_bytes)
         if self._agent.shutting_down:
             self._agent.respond(key, response_to(request, 480, to_tag=tag), now)
+            return
+        if interval_headers := interval_refusal(request):
+            self._agent.respond(key, response_to(request, 422, to_tag=tag, headers=interval_headers), now)
             return
         if "Replaces" in request.headers:  # nobody is rung, so of all rules only denying applies
             self._agent.transfers.replacements.invite(account, key, request, now)
@@ -181,9 +182,6 @@ class IncomingRequests:
         policy = self._rules.media_policy(account, request.uri)
         session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes, rtcp_mux=account.rtcp_mux)
         server = InviteServer(self._agent, account, key, request, tag)
-        if interval_headers := interval_refusal(request):
-            server.respond(422, now, headers=interval_headers)
-            return
         verdict = self._verdict(session, server.offer)
         if isinstance(verdict, Rejection):
             server.respond(verdict.status, now, headers=(warning_399(verdict.warning),))

@@ -28,7 +28,7 @@ from softphone.ua.inputs import MediaOpened
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.redirections import Redirections
 from softphone.ua.reliable_receipt import ReliableReceipt, is_reliable
-from softphone.ua.responses import ALLOW, new_request, reason_value, sdp_of, supported_headers, with_next_cseq
+from softphone.ua.responses import capabilities, new_request, reason_value, sdp_of, with_next_cseq
 from softphone.ua.session_change import ChangeOwner, SessionChange
 from softphone.ua.session_timer import SessionTimer
 
@@ -114,7 +114,7 @@ class InviteClient:
             return
         account = self._account
         self._cseq += 1
-        said = (("Contact", contact_value(account, flow)), ("Allow", ALLOW), *supported_headers(account))
+        said = (("Contact", contact_value(account, flow)), *capabilities(account))
         request = new_request(
             "INVITE",
             self.target,

@@ -13,7 +13,7 @@ from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
 from softphone.ua.host import Host, contact_value
 from softphone.ua.reliable_responses import ReliableResponses
-from softphone.ua.responses import ALLOW, response_to, sdp_of, supported_headers
+from softphone.ua.responses import capabilities, response_to, sdp_of
 
 T1, T2 = 0.5, 4.0  # s, RFC 3261 table 4
 ACK_WITHIN = 64 * T1
@@ -51,7 +51,7 @@ class InviteServer:
         if 100 < status < 300:
             flow = self._host.flow(self._account.id)
             contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
-            headers = (*contact, ("Allow", ALLOW), *supported_headers(self._account), *headers)
+            headers = (*contact, *capabilities(self._account), *headers)
         response = response_to(self.request, status, to_tag=self.local_tag, headers=headers, body=body)
         if status < 200:
             self._progress(response, now)

@@ -13,26 +13,40 @@ from softphone.ua.host import USER_AGENT
 __all__ = [
     "ACCEPT",
     "ALLOW",
+    "ALLOW_EVENTS",
     "SUPPORTED_EXTENSIONS",
+    "capabilities",
     "expiry",
     "new_request",
     "reason_value",
     "response_to",
     "sdp_of",
-    "supported_headers",
     "warning_399",
     "with_next_cseq",
+    "with_supported",
 ]
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
 ACCEPT = "application/sdp"
+ALLOW_EVENTS = "refer"  # the packages that we notify of (RFC 6665 §4.4.4)
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset({"100rel", "from-change", "gruu", "outbound", "replaces", "timer"})
 
 
-def supported_headers(account: Account) -> tuple[tuple[str, str], ...]:
-    """What requests and 2xx responses of this account say of us (RFC 3261 §20.37)."""
+def capabilities(account: Account) -> tuple[tuple[str, str], ...]:
+    """What messages that make or change a session say of us (RFC 3261 §13.2.1, §20.5, RFC 6665 §4.4.4)."""
+    return (("Allow", ALLOW), ("Allow-Events", ALLOW_EVENTS), ("Supported", _supported(account)))
+
+
+def with_supported(request: Request, account: Account) -> Request:
+    """Every request of ours says what we can, whether or not it asks for it (RFC 3261 §8.1.1.9, RFC 4028 §7.1)."""
+    if "Supported" in request.headers:
+        return request
+    return request.with_headers(request.headers.added("Supported", _supported(account)))
+
+
+def _supported(account: Account) -> str:
     off = frozenset() if account.reliable_provisionals else frozenset({"100rel"})
-    return (("Supported", ", ".join(sorted(SUPPORTED_EXTENSIONS - off))),)
+    return ", ".join(sorted(SUPPORTED_EXTENSIONS - off))
 
 
 def sdp_of(message: Message) -> bytes:

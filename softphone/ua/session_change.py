@@ -27,7 +27,7 @@ from softphone.ua.host import Host, contact_value
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.offer_within import OfferRefused, answer_offer, crossing, later
 from softphone.ua.outcomes import no_answer, refused_answer
-from softphone.ua.responses import ALLOW, response_to, sdp_of, supported_headers
+from softphone.ua.responses import capabilities, response_to, sdp_of
 from softphone.ua.session_timer import SessionTimer, TimerStep, interval_refusal
 
 OFFER_WITHIN = 60.0  # s until a re-INVITE without final response is cancelled: nobody rings at a change
@@ -352,7 +352,7 @@ class SessionChange:
         flow = self._host.flow(self._account.id)
         contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
         timing = self.timer.answer_headers(request, now) if self.confirmed else ()
-        headers = (*contact, ("Allow", ALLOW), *supported_headers(self._account), *timing)
+        headers = (*contact, *capabilities(self._account), *timing)
         return response_to(request, 200, headers=headers, body=body)
 
     # Steps

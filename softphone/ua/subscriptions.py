@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
 
 MAX_WATCHED = 100  # lines of one account; a panel of keys has 60
-ALLOW_EVENTS = f"{MESSAGE_SUMMARY.event}, {DIALOG.event}"
+TAKEN = f"{MESSAGE_SUMMARY.event}, {DIALOG.event}"  # of NOTIFYs; what we notify of is `responses.ALLOW_EVENTS`
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Subscriptions:
             raise RemoteProtocolError("NOTIFY has no Event")
         wanted = event.package == MESSAGE_SUMMARY.event and account.message_waiting
         if not wanted:
-            self._agent.respond(key, response_to(request, 489, headers=(("Allow-Events", ALLOW_EVENTS),)), now)
+            self._agent.respond(key, response_to(request, 489, headers=(("Allow-Events", TAKEN),)), now)
             return
         if request.body:
             self._of(account.id).mailbox.take(request, asked=False)

@@ -34,7 +34,7 @@ from softphone.ua.events import (
 )
 from softphone.ua.refer_target import ReferTarget, refer_target
 from softphone.ua.replacement import Replacements
-from softphone.ua.responses import response_to, warning_399
+from softphone.ua.responses import ALLOW_EVENTS, response_to, warning_399
 from softphone.ua.transferee import Transferee
 from softphone.ua.transferor import Target, Transferor
 
@@ -153,7 +153,7 @@ class Transfers:
         """NOTIFY within a call: how far a transfer is."""
         event = event_of(request)
         if event is None or event.package.lower() != "refer":
-            self._agent.respond(key, response_to(request, 489, headers=(("Allow-Events", "refer"),)), now)
+            self._agent.respond(key, response_to(request, 489, headers=(("Allow-Events", ALLOW_EVENTS),)), now)
             return
         transferor = self._asked_by_us.get(call.id)
         if transferor is None or not transferor.has_referred or transferor.of_an_older_one(event.id):

@@ -64,6 +64,7 @@ from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, Me
 from softphone.ua.instant_messages import InstantMessages
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
+from softphone.ua.responses import with_supported
 from softphone.ua.rules import PhoneRules, Rules
 from softphone.ua.screening import Screening
 from softphone.ua.several_calls import SeveralCalls
@@ -224,7 +225,7 @@ class UserAgent:
         flow = self.flow(account_id)
         if flow is None:
             return None
-        request = with_service_route(request, flow.binding.service_route)
+        request = with_supported(with_service_route(request, flow.binding.service_route), self.account(account_id))
         branch = self._layer.send_request(with_privacy(request), flow.id, flow.sent_by, now)
         self._handlers[branch] = (account_id, handler)
         return branch

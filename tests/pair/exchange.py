@@ -41,6 +41,7 @@ class Exchange:
         self.phones: dict[str, Side] = {}
         self.deliver: Callable[[str, bytes], bytes | None] = lambda to, data: data
         self.passed: list[tuple[str, str]] = []  # to whom, and the first line
+        self.carried: list[bytes] = []  # the same in full
         self._late: list[tuple[float, str, bytes]] = []
         self._ports = itertools.count(20000, 2)
         for number, user in enumerate(users):
@@ -160,6 +161,7 @@ class Exchange:
 
     def _pass_on(self, to: str, data: bytes) -> None:
         self.passed.append((to, data.partition(b"\r\n")[0].decode()))
+        self.carried.append(data)
         changed = self.deliver(to, data)
         if changed is not None:
             self._arrive(to, changed)

@@ -274,4 +274,4 @@ def test_the_phone_says_that_it_takes_messages(stage: Stage) -> None:
     stage.say(stage.request("OPTIONS"))
     headers = stage.last_response(200).headers
     assert "MESSAGE" in (headers.get("Allow") or "")
-    assert headers.get("Allow-Events") == "message-summary, dialog"
+    assert headers.get("Allow-Events") == "refer"

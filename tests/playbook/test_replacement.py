@@ -115,6 +115,13 @@ def test_two_of_them_and_one_beside_join_are_bad_requests(talk: Talk) -> None:
     assert talk.heard() == ["400 to INVITE"] * 3
 
 
+def test_a_session_interval_that_is_too_small_is_refused_as_in_any_call(talk: Talk) -> None:
+    """RFC 4028 §9."""
+    replace_it(talk, names(talk), None, ("Supported", "timer"), ("Session-Expires", "60"))
+    assert talk.heard() == ["422 to INVITE"]
+    assert talk.stage.last_response(422).headers.get("Min-SE") == "90"
+
+
 def test_a_call_that_has_ended_is_not_replaced(talk: Talk) -> None:
     talk.stage.do(HangUp("c"))
     replace_it(talk, names(talk))
