@@ -12,10 +12,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softphone.errors import RemoteProtocolError
+from softphone.errors import OperationFailed, RemoteProtocolError
 from softphone.policy.secret import Secret
 from softphone.sip.authentication import parse_auth_parameters, parse_authentication, read_challenge
 from softphone.sip.digest import DigestAuthenticator, DigestRefused
+from softphone.sip.extension_headers import parse_min_se, parse_rack, parse_rseq, parse_session_expires
 from softphone.sip.framing import FlowEnd, FramingError, StreamFramer
 from softphone.sip.header_values import (
     call_id,
@@ -38,7 +39,13 @@ from softphone.sip.header_values import (
 )
 from softphone.sip.message import Headers, Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
+from softphone.sip.refer import refer_to, referred_by, status_line
+from softphone.sip.replaces import parse_replaces
 from softphone.sip.uri import SipUri, parse_uri, uris_equal
+from softphone.ua.auto_answer import asked_delay
+from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.identity import asserted_address, stations
+from softphone.ua.refer_target import refer_target
 
 _VECTORS = sorted((Path(__file__).parent.parent / "vectors" / "rfc4475").glob("*.dat"))
 _SEEDS = [path.read_bytes() for path in _VECTORS]
@@ -46,7 +53,7 @@ _PIECES = [
     b"\r\n", b"\r\n\r\n", b"\r\n ", b"\n", b"\r", b" ", b"\t", b",", b";", b";;", b'"', b"\\", b"<", b">", b"(", b")",
     b"%", b"%00", b"%zz", b"@", b":", b"?", b"=", b"&", b"[", b"]", b"*", b"\0", b"\xff", b"\xed\xa0\x80", "é".encode(),
     "٣".encode(), b"SIP/2.0", b"Content-Length: 99999999999999999999", b"l: 0\r\n", b"Via: ", b"sip:", b"9" * 40,
-    b"a" * 70, b"<sip:a@b>",
+    b"a" * 70, b"<sip:a@b>", b";to-tag=1", b";from-tag=2", b"%3B", b"%3D", b"%0D%0A", b";transport=udp", b"?Replaces=",
 ]  # fmt: skip
 
 
@@ -72,6 +79,11 @@ texts = st.one_of(
     st.text(max_size=60),
 )
 
+
+def _with(name: str, value: str) -> Request:
+    return Request("INVITE", SipUri("sip", "a"), Headers([(name, value)]))
+
+
 READERS: tuple[Callable[[str], object], ...] = (
     parse_uri,
     parse_name_addr,
@@ -84,6 +96,21 @@ READERS: tuple[Callable[[str], object], ...] = (
     parse_authentication,
     parse_auth_parameters,
     lambda text: parse_tokens(Headers([("Allow", text)]), "Allow"),
+    parse_replaces,
+    lambda text: parse_rack(Headers([("RAck", text)])),
+    lambda text: parse_rseq(Headers([("RSeq", text)])),
+    lambda text: parse_session_expires(Headers([("Session-Expires", text)])),
+    lambda text: parse_min_se(Headers([("Min-SE", text)])),
+    lambda text: status_line(text.encode("utf-8", "surrogatepass")),
+    lambda text: refer_to(_with("Refer-To", text)),
+    lambda text: referred_by(_with("Referred-By", text)),
+    lambda text: refer_target(_with("Refer-To", text), "lab.test"),
+    lambda text: stations(_with("Diversion", text)),
+    lambda text: stations(_with("History-Info", text)),
+    lambda text: asserted_address(_with("P-Asserted-Identity", text), "calling"),
+    lambda text: asserted_address(_with("Remote-Party-ID", text), "calling"),
+    lambda text: asked_delay(_with("Call-Info", text)),
+    lambda text: asked_delay(_with("Alert-Info", text)),
     lambda text: parse_message(text.encode("utf-8", "surrogatepass")),
 )
 
@@ -133,6 +160,31 @@ def a_written_uri_reads_the_same(text: str) -> None:
     again = parse_uri(str(uri))
     assert str(again) == str(uri)
     assert uris_equal(again, again)
+
+
+def what_a_refer_names_brings_no_line_and_no_other_way_than_tls(text: str) -> None:
+    """Refer-To and Referred-By come from a peer, and go into an INVITE of ours."""
+    for value in (text, f"<{text}>", f"<sip:{text}>", f"<sip:a@b?Replaces={text}>"):
+        try:
+            target = refer_target(_with("Refer-To", value), "lab.test")
+        except RemoteProtocolError:
+            continue
+        for _, line in target.headers:
+            assert not set(line) & set("\r\n\0")
+        assert not set(str(target.uri)) & set('\r\n\0 <>"')
+        assert (target.uri.parameter("transport") or "tls").lower() == "tls"
+        assert target.uri.headers == ()
+
+
+def what_a_person_types_brings_no_line_and_no_other_way_than_tls(text: str) -> None:
+    """Also what stands in settings: watched lines, forwarding."""
+    try:
+        target = parse_dial_target(text, "lab.test")
+    except OperationFailed:
+        return
+    assert not set(str(target)) & set('\r\n\0 <>"')
+    assert (target.parameter("transport") or "tls").lower() == "tls"
+    assert target.headers == ()
 
 
 def a_user_of_any_text_survives_its_uri(user: str) -> None:
@@ -186,6 +238,8 @@ PROPERTIES = {
     given(data=octets)(any_octets_parse_or_are_refused): 400,
     given(text=texts)(any_text_is_a_value_or_refused): 200,
     given(text=texts.map(lambda text: f"sip:{text}"))(a_written_uri_reads_the_same): 200,
+    given(text=texts)(what_a_refer_names_brings_no_line_and_no_other_way_than_tls): 200,
+    given(text=texts)(what_a_person_types_brings_no_line_and_no_other_way_than_tls): 200,
     given(user=st.text(min_size=1, max_size=40))(a_user_of_any_text_survives_its_uri): 100,
     given(text=st.text(max_size=60))(quoting_survives_any_text): 100,
     given(data=octets, sizes=st.lists(st.integers(1, 60), max_size=20))(any_cut_of_a_stream_gives_the_same_frames): 200,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from softphone.ua.events import RegistrationState
 from tests.fuzz.established_flow import Attack
+from tests.fuzz.talking_phone import TalkAttack
 from tests.fuzz.watching_phone import EventAttack
 from tests.playbook.stage import Stage
 
@@ -20,6 +21,11 @@ def test_a_thousand_mutated_messages(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_thousand_mutated_messages_to_a_phone_that_watches_lines(seed: int) -> None:
     EventAttack(seed).run(1000)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_thousand_messages_to_a_phone_in_the_middle_of_everything(seed: int) -> None:
+    TalkAttack(seed).run(1000)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
