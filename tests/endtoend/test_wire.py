@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from softphone.codecs.g711 import Pcma, Pcmu
+from softphone.engine.media.contexts import sending_context
 from softphone.policy.secret import SecretBytes
-from softphone.srtp.context import SrtpSender
+from softphone.sdp.negotiated import SrtpSecurity
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
+from softphone.srtp.master_key import SrtpKey
 from tests.endtoend.wire import Keys, Kind, sounds_like
 from tests.peers.capture import Datagram
 from tests.peers.speech import Speech, read_wav
@@ -26,7 +28,8 @@ def datagram(payload: bytes) -> Datagram:
 def test_srtp_and_srtcp_are_told_from_everything_else(name: str) -> None:
     suite = CRYPTO_SUITES[name]
     material = bytes(range(suite.material_length))
-    sender = SrtpSender(suite, SecretBytes(material))
+    key = SrtpKey(suite, SecretBytes(material))
+    sender = sending_context(SrtpSecurity(key, key))
     keys = Keys({4000: [IndependentSrtp(suite, material)]})
     rtp, rtcp = sender.protect_rtp(RTP), sender.protect_rtcp(RTCP)
     following = sender.protect_rtp(RTP[:2] + b"\0\0" + RTP[4:])  # the sequence number begins anew
