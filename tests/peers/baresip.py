@@ -75,6 +75,7 @@ statmode_default off
 snd_path {recordings}
 ctrl_tcp_listen 127.0.0.1:{control_port}
 opus_bitrate 28000
+opus_inbandfec yes
 opus_application voip
 module_path {modules}
 {module_lines}
@@ -129,6 +130,7 @@ class Baresip:
         rtcp_mux: bool = False,
         address: str = "127.0.0.1",
         correspondent: str = "",
+        ptime: int = 20,
     ) -> None:
         """Start it.
 
@@ -137,6 +139,7 @@ class Baresip:
         `environment` points to).
         `address`: where its signalling comes from.
         `certificate`: PEM with certificate and key for mutual TLS and for DTLS-SRTP.
+        `ptime`: ms of a packet, as it asks for and sends.
         `correspondent`: the URI that `message` writes to.
         """
         require("baresip")
@@ -173,6 +176,7 @@ class Baresip:
             "regint": "600" if register else "0",
             "mediaenc": mediaenc,
             "answermode": answermode,
+            "ptime": str(ptime),
             "audio_codecs": ",".join(FULL_CODEC_NAMES[codec] for codec in codecs),
         }
         settings = ";".join(f"{key}={value}" for key, value in parameters.items() if value is not None)

@@ -1,0 +1,49 @@
+"""softphone/codecs/g722.py: bands, both states apart, concealment, any octets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softphone.codecs.g722 import SAMPLE_RATE, G722Codec
+
+
+@pytest.mark.parametrize("frequency", [300, 1000, 3000, 5000, 6500])
+def test_tones_up_to_7_khz_are_kept(frequency: int) -> None:
+    codec = G722Codec()
+    said = np.rint(8000 * np.sin(2 * np.pi * frequency * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.int16)
+    payloads = [codec.encode(said[at : at + 320]) for at in range(0, len(said), 320)]
+    assert {len(payload) for payload in payloads} == {160}
+    heard = np.concatenate([codec.decode(payload) for payload in payloads])[1600:]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard)))) ** 2
+    peak = int(np.argmax(spectrum))
+    assert peak * SAMPLE_RATE / len(heard) == pytest.approx(frequency, abs=3)
+    tone = spectrum[max(0, peak - 3) : peak + 4].sum()
+    assert 10 * np.log10(tone / (spectrum.sum() - tone)) > 20
+
+
+def test_sending_does_not_disturb_what_is_received() -> None:
+    rng = np.random.default_rng(3)
+    far = [rng.normal(0, 3000, 320).astype(np.int16) for _ in range(20)]
+    alone, busy, sender = G722Codec(), G722Codec(), G722Codec()
+    for frame in far:
+        payload = sender.encode(frame)
+        expected = alone.decode(payload)
+        busy.encode(frame[::-1])
+        assert np.array_equal(busy.decode(payload), expected)
+
+
+def test_a_lost_frame_is_continued_and_whatever_follows_it_does_not_matter() -> None:
+    codec = G722Codec()
+    said = np.rint(8000 * np.sin(2 * np.pi * 200 * np.arange(3200) / SAMPLE_RATE)).astype(np.int16)
+    for at in range(0, 3200, 320):
+        codec.decode(codec.encode(said[at : at + 320]))
+    concealed = codec.recover(bytes(160), 320)
+    assert np.std(concealed) == pytest.approx(8000 / np.sqrt(2), rel=0.2)
+
+
+@given(st.binary(max_size=1500))
+def test_any_octets_are_sound_of_their_length(payload: bytes) -> None:
+    assert len(G722Codec().decode(payload)) == 2 * len(payload)
