@@ -53,6 +53,7 @@ class ScriptedRegistrar:
     contact: str = ""
     responses: dict[str, list[Message]] = field(default_factory=dict)  # by Call-ID
     last_octet: float = 0.0
+    refused: frozenset[str] = frozenset()  # methods that get 488
     _buffer: bytes = b""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -148,7 +149,8 @@ class ScriptedRegistrar:
         method = message.start_line.partition(" ")[0]
         if method == "ACK":
             return
-        lines = ["SIP/2.0 200 OK", *(f"{name}: {value}" for name in COPIED for value in message.headers(name))]
+        status = "488 Not Acceptable Here" if method in self.refused else "200 OK"
+        lines = [f"SIP/2.0 {status}", *(f"{name}: {value}" for name in COPIED for value in message.headers(name))]
         if method == "REGISTER":
             contact = message.headers("Contact")[0]
             removed = contact.endswith("expires=0")
