@@ -25,7 +25,7 @@ _TOLD = frozenset({RegistrationState.REGISTERED, RegistrationState.WAITING, Regi
 
 
 class AccountRow(QWidget):
-    """One account. Emits `try_again` and `change` with its id, `call(address, id)` for the voice mailbox.
+    """One account. Emits `try_again`, `change` and `options` with its id, `call(address, id)` for the voice mailbox.
 
     `trouble` is placed by the bar, below the rows.
     """
@@ -33,6 +33,7 @@ class AccountRow(QWidget):
     try_again = Signal(str)
     change = Signal(str)
     call = Signal(str, str)
+    options = Signal(str)
 
     def __init__(self, account: AccountView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -87,9 +88,9 @@ class AccountRow(QWidget):
         new = account.message_waiting.new
         self.voicemail.setText("" if new is None else str(new))
         self.voicemail.setAccessibleName(text)
-        self.voicemail.setToolTip(self.tr("%s: call the mailbox") % text)
+        known = self.tr("%s: call the mailbox") if self._mailbox(account) else self.tr("%s: say where the mailbox is")
+        self.voicemail.setToolTip(known % text)
         self.voicemail.setVisible(bool(text))
-        self.voicemail.setEnabled(bool(self._mailbox(account)))
         if text and (before is None or before.message_waiting != account.message_waiting):
             announce(self, f"{self.name.text()}: {text}")
 
@@ -98,8 +99,13 @@ class AccountRow(QWidget):
         return account.options.voicemail or account.message_waiting.voicemail
 
     def _call_voicemail(self) -> None:
-        if self._account is not None:
-            self.call.emit(self._mailbox(self._account), self._account.id)
+        if self._account is None:
+            return
+        mailbox = self._mailbox(self._account)
+        if mailbox:
+            self.call.emit(mailbox, self._account.id)
+        else:
+            self.options.emit(self._account.id)  # neither the server nor the person has named it
 
     def _say_trouble(self, account: AccountView) -> None:
         """Why it failed; or, while it works, what will go wrong soon."""
@@ -117,6 +123,7 @@ class AccountBar(QWidget):
     try_again = Signal(str)
     change = Signal(str)
     call = Signal(str, str)
+    options = Signal(str)
 
     def __init__(self, corner: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -147,6 +154,7 @@ class AccountBar(QWidget):
             row.try_again.connect(self.try_again)
             row.change.connect(self.change)
             row.call.connect(self.call)
+            row.options.connect(self.options)
             self.rows[account_id] = row
             self._rows.addWidget(row)
             self._troubles.addWidget(row.trouble)

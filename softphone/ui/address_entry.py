@@ -11,12 +11,16 @@ from softphone.ui.texts import TextLabel
 
 
 class AddressEntry(QWidget):
-    """Hidden until `ask`. Emits `given(address)`; Escape or Cancel hides it again and nothing happens."""
+    """Hidden until `ask`. Emits `given(address)`; Escape or Cancel hides it again and nothing happens.
+
+    The focus goes back to `opener`: left alone, it would fall on the next button, which may be the one that hangs up.
+    """
 
     given = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, opener: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._opener = opener
         self.question = TextLabel(scale=0.92)
         self.address = QLineEdit()
         self.address.setMaxLength(MAX_ADDRESS_LENGTH)
@@ -27,7 +31,7 @@ class AddressEntry(QWidget):
         self.go.clicked.connect(self._give)
         self.cancel = QPushButton(self.tr("Cancel"))
         self.cancel.setAutoDefault(False)
-        self.cancel.clicked.connect(self.hide)
+        self.cancel.clicked.connect(self.close_question)
         row = QHBoxLayout()
         row.setSpacing(6)
         row.addWidget(self.address, 1)
@@ -50,12 +54,18 @@ class AddressEntry(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
-            self.hide()
+            self.close_question()
         else:
             super().keyPressEvent(event)
+
+    def close_question(self) -> None:
+        focus = self.window().focusWidget()
+        if focus is not None and self.isAncestorOf(focus):
+            self._opener.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.hide()
 
     def _give(self) -> None:
         address = self.address.text().strip()
         if address:
-            self.hide()
+            self.close_question()
             self.given.emit(address)

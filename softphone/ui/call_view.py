@@ -43,7 +43,8 @@ class RunningCallView(Card):
     def __init__(self, call: CallView, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._submit, self._call = submit, call
-        self._told: tuple[str, str, str] | None = None
+        self._told: tuple[str, ...] | None = None
+        self._small = False
         self._others: tuple[CallView, ...] = ()
         self.party = LineLabel(scale=1.45, bold=True)
         self.address = LineLabel(part="muted")
@@ -58,22 +59,23 @@ class RunningCallView(Card):
         self.agree.clicked.connect(self._agree)
         self.refuse = self.question.add_button(self.tr("Stay in this call"))
         self.refuse.clicked.connect(lambda: self._submit(RefuseTransfer(self._call.id)))
-        self.transfer = AddressEntry()
-        self.transfer.given.connect(lambda target: self._submit(Transfer(self._call.id, target)))
         self.quality = TextLabel(part="muted", scale=0.85)
         self.line_warning = TextLabel(part="bad", scale=0.85)
 
-        state = QHBoxLayout()
-        state.addWidget(self.state, 1)
-        state.addWidget(self.timer, 0, Qt.AlignmentFlag.AlignTop)
+        self._top = QHBoxLayout()
+        self._top.addWidget(self.state, 1)
+        self._top.addWidget(self.timer)
         self.column.addWidget(self.party)
         self.column.addWidget(self.address)
         self.column.addWidget(self.identity)
-        self.column.addLayout(state)
+        self.column.addLayout(self._top)
         self.column.addWidget(self.lock)
         self.column.addWidget(self.notice)
         self.column.addWidget(self.question)
-        self.column.addLayout(self._switches())
+        self._row = self._switches()
+        self.column.addLayout(self._row)
+        self.transfer = AddressEntry(self.more)
+        self.transfer.given.connect(lambda target: self._submit(Transfer(self._call.id, target)))
         self.column.addWidget(self.transfer)
         self.digits = LineLabel(scale=1.1)
         self.digits.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -121,12 +123,14 @@ class RunningCallView(Card):
         self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
     ) -> None:
         self._call, self._others = call, others
+        self._fold(call)
         self.identity.show_text(words.identity(call))
         self.more.render_call(call, others)
         if call.phase is not CallPhase.ACTIVE:
-            self.transfer.hide()
+            self.transfer.close_question()
         self.party.setText(words.name(call.remote))
         self.address.setText(words.address(call.remote.uri))
+        self.party.setToolTip(words.address(call.remote.uri))
         self.state.setText(words.call_state(call))
         self.lock.render_lock(call.security, call.phase, account)
         self.notice.say_failure(call.notice)
@@ -140,7 +144,7 @@ class RunningCallView(Card):
         self.hold.setText(self.tr("Resume") if call.held_by_us else self.tr("Hold"))
         self.keypad.setChecked(not self.pad.isHidden())
         self.hang_up.setText(self.tr("Hang up") if active else self.tr("Cancel"))
-        self.quality.show_text(words.line_quality(call.report))
+        self.quality.show_text("" if self._small else words.line_quality(call.report))
         self.line_warning.show_text(words.line_warnings(call.report))
         self.tick(now)
         self._tell()
@@ -149,6 +153,34 @@ class RunningCallView(Card):
         """The timer; `now` is a reading of the engine's clock, in seconds."""
         since = self._call.established_at
         self.timer.setText(words.duration(now - since) if since is not None else "")
+
+    def _fold(self, call: CallView) -> None:
+        """Beside other calls, one that is held and one in the conference are shown small: one row of buttons."""
+        beside = any(other.phase is not CallPhase.INCOMING for other in self._others)
+        small = beside and call.phase is CallPhase.ACTIVE and (call.held_by_us or call.in_conference)
+        self.address.setVisible(not small)
+        self.mute.setVisible(not (small and call.held_by_us))
+        self.hold.setVisible(not small or call.held_by_us)
+        self.keypad.setVisible(not small)
+        self.lock.set_brief(small)
+        if small and call.held_by_us and not self.pad.isHidden():
+            self.toggle_keypad()
+        if small == self._small:
+            return
+        self._small = small
+        self.set_dense(small)
+        if small:
+            self.column.removeWidget(self.party)
+            self._top.insertWidget(0, self.party, 2)
+            self.column.removeWidget(self.hang_up)
+            self._row.insertWidget(self._row.indexOf(self.more), self.hang_up, 1)
+        else:
+            self._top.removeWidget(self.party)
+            self.column.insertWidget(0, self.party)
+            self._row.removeWidget(self.hang_up)
+            self.column.insertWidget(self.column.indexOf(self.quality), self.hang_up)
+        side = Qt.AlignmentFlag.AlignRight if small else Qt.AlignmentFlag.AlignLeft
+        self.state.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
 
     def _render_question(self) -> None:
         call = self._call
@@ -176,15 +208,15 @@ class RunningCallView(Card):
 
     def _tell(self) -> None:
         """Has screen readers say what changed; the timer and the numbers are left out."""
-        said = (self.state.text(), self.lock.headline.text(), self.notice.reason.text())
+        question = f"{self.question.reason.text()} {self.question.remedy.text()}".strip()
+        identity = self.identity.text().replace("\n", ". ")
+        said = (self.state.text(), self.lock.headline.text(), identity, self.notice.reason.text(), question)
         if said == self._told:
             return
         before, self._told = self._told, said
-        changed = [text for text, old in zip(said, before or ("", "", ""), strict=True) if text and text != old]
-        question = bool(self.question.reason.text())
-        if question:
-            changed += [self.question.reason.text(), self.question.remedy.text()]
-        announce(self, f"{self.party.text()}: {'. '.join(changed)}", urgent=question)
+        changed = [text for text, old in zip(said, before or ("",) * len(said), strict=True) if text and text != old]
+        if changed:
+            announce(self, f"{self.party.text()}: {'. '.join(changed)}", urgent=question in changed)
 
     # From the person to the engine. The state comes back with an event; until then the button shows the old one.
 
@@ -208,6 +240,9 @@ class RunningCallView(Card):
 
     def toggle_keypad(self) -> None:
         opened = self.pad.isHidden()
+        focus = self.window().focusWidget()
+        if not opened and focus is not None and (focus is self.pad or self.pad.isAncestorOf(focus)):
+            (self if self.keypad.isHidden() else self.keypad).setFocus()  # never on to the button that hangs up
         self.pad.setVisible(opened)
         self.digits.setVisible(opened and bool(self.digits.text()))
         self.keypad.setChecked(opened)

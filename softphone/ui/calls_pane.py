@@ -30,6 +30,13 @@ class CallCard(Protocol):
     ) -> None: ...
 
 
+class _Column(QWidget):
+    """As tall as its cards are at its width: Qt's own least height is that of texts wrapped at the least width."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), 0)
+
+
 class CallsPane(QScrollArea):
     """`clock` reads the engine's clock. Emits `dial(address)` for "Call again" and `focus_freed` when a card that had
     the keyboard's focus goes away."""
@@ -43,8 +50,9 @@ class CallsPane(QScrollArea):
         super().__init__(parent)
         self._submit, self._clock = submit, clock
         self._state: AppState | None = None
+        self._talked_in: CallId = ""  # last; while all calls are held, the keys still mean it
         self.cards: dict[CallId, IncomingView | RunningCallView | EndedView] = {}
-        inside = QWidget()
+        inside = _Column()
         inside.setProperty("part", "plain")
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -61,14 +69,14 @@ class CallsPane(QScrollArea):
         self.hide()
 
     def _shortcuts(self) -> None:
-        """For the first call that each can mean; a card's own shortcuts would be ambiguous with two calls."""
+        """For the call that is talked in, or rings first; a card's own shortcuts would be ambiguous with two calls."""
         actions: tuple[tuple[str, Callable[[], None]], ...] = (
             (ANSWER_KEYS, lambda: self._first(IncomingView, IncomingView.answer_by_shortcut)),
             (DECLINE_KEYS, lambda: self._first(IncomingView, IncomingView.decline_call)),
-            (HANG_UP_KEYS, lambda: self._first(RunningCallView, RunningCallView.end_call)),
-            (MUTE_KEYS, lambda: self._first_active(RunningCallView.toggle_mute)),
-            (HOLD_KEYS, lambda: self._first_active(RunningCallView.toggle_hold)),
-            (KEYPAD_KEYS, lambda: self._first_active(RunningCallView.toggle_keypad)),
+            (HANG_UP_KEYS, lambda: self._current(RunningCallView.end_call)),
+            (MUTE_KEYS, self._mute),
+            (HOLD_KEYS, lambda: self._current(RunningCallView.toggle_hold, CallPhase.ACTIVE)),
+            (KEYPAD_KEYS, lambda: self._current(RunningCallView.toggle_keypad, CallPhase.ACTIVE)),
         )
         for keys, act in actions:
             QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WindowShortcut).activated.connect(act)
@@ -79,8 +87,7 @@ class CallsPane(QScrollArea):
         return any(isinstance(card, RunningCallView) for card in self.cards.values())
 
     def sizeHint(self) -> QSize:
-        height = self._column.totalHeightForWidth(self.width())
-        return QSize(super().sizeHint().width(), max(height, self._column.totalMinimumSize().height()))
+        return QSize(super().sizeHint().width(), self._column.totalHeightForWidth(self.width()))
 
     def minimumSizeHint(self) -> QSize:
         """All of it up to the height of one call; more than that scrolls."""
@@ -112,6 +119,9 @@ class CallsPane(QScrollArea):
                 self._end(call)
         for call_id in [c for c, card in self.cards.items() if c not in running and not isinstance(card, EndedView)]:
             self._remove(call_id)
+        for call in state.calls:
+            if call.phase is CallPhase.ACTIVE and not call.held_by_us:
+                self._talked_in = call.id
         self._order()
         self._tick()
         established = any(call.established_at is not None for call in state.calls)
@@ -125,6 +135,7 @@ class CallsPane(QScrollArea):
         card = self.cards.get(call.id)
         if not isinstance(card, kind):
             had_focus = self._remove(call.id)
+            self.make_room()
             card = kind(call, self._submit)
             self._put(call.id, card)
             card.render_call(call, self._account(call), self._clock(), self._others(call))
@@ -162,6 +173,11 @@ class CallsPane(QScrollArea):
         """A new call begins: what ended before has been seen."""
         for call_id in [c for c, card in self.cards.items() if isinstance(card, EndedView)]:
             self.close_card(call_id)
+
+    def make_room(self) -> None:
+        """Without what tells only that a conversation is over; why a call failed stays."""
+        for card in [card for card in self.cards.values() if isinstance(card, EndedView) and card.reason is None]:
+            self.close_card(card.call.id)
 
     def _put(self, call_id: CallId, card: IncomingView | RunningCallView | EndedView) -> None:
         self.cards[call_id] = card
@@ -207,8 +223,26 @@ class CallsPane(QScrollArea):
         if card is not None:
             act(card)
 
-    def _first_active(self, act: Callable[[RunningCallView], None]) -> None:
-        cards = (card for card in self.cards.values() if isinstance(card, RunningCallView))
-        card = next((card for card in cards if card.call.phase is CallPhase.ACTIVE), None)
-        if card is not None:
-            act(card)
+    def _current(self, act: Callable[[RunningCallView], None], phase: CallPhase | None = None) -> None:
+        """For the call that is talked in: not a held one, and of several the newest."""
+        calls = [card.call for card in self._running() if phase in (None, card.call.phase)]
+        if not calls:
+            return
+        current = max(calls, key=lambda c: (not c.held_by_us, c.held_by_us and c.id == self._talked_in, c.began_at))
+        card = self.cards[current.id]
+        assert isinstance(card, RunningCallView)
+        act(card)
+
+    def _mute(self) -> None:
+        """In a conference, for all of it: whoever presses the key wants to be heard by nobody."""
+        members = [card for card in self._running() if card.call.in_conference and not card.call.held_by_us]
+        if len(members) < 2:
+            self._current(RunningCallView.toggle_mute, CallPhase.ACTIVE)
+            return
+        muted = all(card.call.muted for card in members)
+        for card in members:
+            if card.call.muted is muted:
+                card.toggle_mute()
+
+    def _running(self) -> list[RunningCallView]:
+        return [card for card in self.cards.values() if isinstance(card, RunningCallView)]

@@ -17,8 +17,12 @@ class Card(QFrame):
         super().__init__(parent)
         self.setProperty("part", "card")
         self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(14, 12, 14, 14)
-        self.column.setSpacing(8)
+        self.set_dense(False)
+
+    def set_dense(self, dense: bool) -> None:
+        """With less room around and between things."""
+        self.column.setContentsMargins(*((14, 7, 14, 9) if dense else (14, 12, 14, 14)))
+        self.column.setSpacing(4 if dense else 8)
 
 
 class WarningBox(QFrame):

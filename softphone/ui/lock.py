@@ -34,14 +34,23 @@ class Lock(QWidget):
         layout.addWidget(self.headline, 0, 1)
         layout.addWidget(self.details, 1, 1)
         layout.setColumnStretch(1, 1)
+        self._brief = False
 
     @property
     def symbol_name(self) -> str:
         return self._symbol.symbol_name
+
+    def set_brief(self, brief: bool) -> None:
+        """Where room is scarce the details become a tip. Why a call is not encrypted is shown always."""
+        self._brief = brief
 
     def render_lock(self, security: CallSecurity, phase: CallPhase, account: AccountView | None) -> None:
         name, colour, part = _LOOKS[security.encryption]
         self._symbol.set_symbol(name, colour)
         self.headline.set_part(part)
         self.headline.setText(words.lock_headline(security, phase))
-        self.details.show_text(words.lock_details(security, account))
+        details = words.lock_details(security, account)
+        as_tip = self._brief and security.encryption is not Encryption.NONE
+        self.setToolTip(details if as_tip else "")
+        self.setAccessibleDescription(self.toolTip())
+        self.details.show_text("" if as_tip else details)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QSettings, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
+    QHBoxLayout,
     QMainWindow,
     QMenu,
     QMessageBox,
@@ -37,7 +38,7 @@ from softphone.ui.page_stack import PageStack
 from softphone.ui.recent_list import RecentList
 from softphone.ui.settings_pane import SettingsPane
 from softphone.ui.sign_in_view import SignInView
-from softphone.ui.symbols import SymbolMenuButton, dress_all
+from softphone.ui.symbols import SymbolButton, SymbolMenuButton, dress_all
 from softphone.ui.texts import TextLabel, announce, foreign
 from softphone.ui.theme import current_theme, style_sheet
 
@@ -73,7 +74,8 @@ class MainWindow(QMainWindow):
         self.engine_trouble = WarningBox()
         self.notice = WarningBox()
         self.notice.add_button(self.tr("Close")).clicked.connect(lambda: self.notice.say(""))
-        self.accounts = AccountBar(self._menu_button())
+        self.accounts = AccountBar(self._corner())
+        self.accounts.options.connect(self.show_options)
         self.accounts.try_again.connect(lambda account_id: submit(Register(account_id)))
         self.accounts.change.connect(self.show_sign_in)
         self.accounts.call.connect(self.dial_with)
@@ -129,6 +131,19 @@ class MainWindow(QMainWindow):
         layout.addWidget(self._room, 1)
         return page
 
+    def _corner(self) -> QWidget:
+        """New messages, while there are some, and the menu."""
+        self.unread = SymbolButton("message")
+        self.unread.clicked.connect(self.show_messages)
+        self.unread.hide()
+        corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.unread)
+        row.addWidget(self._menu_button())
+        return corner
+
     def _menu_button(self) -> QToolButton:
         button = SymbolMenuButton("menu")
         button.setAccessibleName(self.tr("Menu"))
@@ -160,13 +175,18 @@ class MainWindow(QMainWindow):
 
     def render_state(self, state: AppState) -> None:
         before, self._state = self._state, state
+        focus = self.focusWidget()
         self.accounts.render_state(state)
         self.calls.render_state(state)
         self.dial_view.set_compact(self.calls.occupied)
         self.dial_view.render_accounts(state.accounts, state.settings.default_account)
         self.lines.render_state(state)
         self.options.render_state(state)
+        unread = self.messages.unseen
         self.messages.render_state(state)
+        self._show_unread()
+        if before is not None and self.messages.unseen > unread:
+            QApplication.alert(self)
         self.recent.render_calls(() if self.calls.occupied else state.recent, self._clock())
         self._room.setVisible(not self.calls.occupied and not state.recent)
         self._arrange()
@@ -179,6 +199,13 @@ class MainWindow(QMainWindow):
         elif not state.accounts and self.pages.currentWidget() is not self.sign_in and not self._account_comes:
             self.show_sign_in("")
         self._call_attention(state, before)
+        self._guard_focus(focus)
+
+    def _guard_focus(self, before: QWidget | None) -> None:
+        """When what had the keyboard went away, Qt gives it to the next control: never to one that ends a call."""
+        now = self.focusWidget()
+        if now is not None and now is not before and now.property("part") in ("hang-up", "call"):
+            self._catch_focus()
 
     def _arrange(self) -> None:
         """The height goes to the page, except to a running call beside the dial field. Other pages have no header."""
@@ -194,6 +221,14 @@ class MainWindow(QMainWindow):
             self.dial_view.address.setFocus()
         else:
             self.pages.setFocus()
+
+    def _show_unread(self) -> None:
+        count = self.messages.unseen
+        text = self.tr("1 new message") if count == 1 else self.tr("%d new messages") % count
+        self.unread.setText(str(count))
+        self.unread.setAccessibleName(text)
+        self.unread.setToolTip(f"{text} (Ctrl+M)")
+        self.unread.setVisible(count > 0)
 
     def _call_attention(self, state: AppState, before: AppState | None) -> None:
         known = {call.id for call in before.calls} if before is not None else set()
@@ -244,20 +279,25 @@ class MainWindow(QMainWindow):
             self.pages.setCurrentWidget(self.phone)
             self.dial_view.address.setFocus()
 
+    def _show_page(self, page: QWidget) -> None:
+        self.calls.make_room()
+        self.pages.setCurrentWidget(page)
+
     def show_settings(self) -> None:
         self.settings.show_in_force()
-        self.pages.setCurrentWidget(self.settings)
+        self._show_page(self.settings)
         self.settings.back.setFocus()
 
-    def show_options(self) -> None:
+    def show_options(self, account_id: str = "") -> None:
         if self._state is not None and self._state.accounts:
-            self.pages.setCurrentWidget(self.options)
-            self.options.begin()
+            self._show_page(self.options)
+            self.options.begin(account_id)
 
     def show_messages(self) -> None:
         if self._state is not None and self._state.accounts:
-            self.pages.setCurrentWidget(self.messages)
+            self._show_page(self.messages)
             self.messages.begin(self.dial_view.address.text().strip())
+            self._show_unread()
 
     def show_sign_in(self, account_id: str) -> None:
         state = self._state or AppState()

@@ -102,8 +102,9 @@ class MessagesPage(QWidget):
     def begin(self, recipient: str = "") -> None:
         """The page is opened."""
         self.mark_seen()
-        if recipient:
-            self.recipient.setText(recipient[:MAX_ADDRESS_LENGTH])
+        newest = next((words.address(m.remote.uri) for m in reversed(self._shown) if not m.outgoing), "")
+        wanted = recipient or self.recipient.text() or newest
+        self.recipient.setText(wanted[:MAX_ADDRESS_LENGTH])
         (self.text if self.recipient.text() else self.recipient).setFocus()
 
     def send(self) -> None:

@@ -19,7 +19,7 @@ from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce
 
 
-class OptionsPage(QScrollArea):
+class OptionsPage(QWidget):
     """Emits `finished` when the person goes back to the phone."""
 
     finished = Signal()
@@ -29,12 +29,6 @@ class OptionsPage(QScrollArea):
         self._submit = submit
         self._state = AppState()
         self._asked: AccountOptions | None = None  # applied, and not answered yet
-        inside = QWidget()
-        inside.setProperty("part", "plain")
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setProperty("part", "plain")
         self.back = SymbolButton("back", self.tr("Back"))
         self.back.clicked.connect(self.finished)
         self.account = QComboBox()
@@ -55,15 +49,30 @@ class OptionsPage(QScrollArea):
         bottom = QHBoxLayout()
         bottom.addWidget(self.outcome, 1)
         bottom.addWidget(self.apply)
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         layout.addLayout(top)
-        layout.addWidget(self.account)
-        layout.addWidget(self.default)
-        layout.addWidget(self.form)
+        layout.addWidget(self._scrolled(self.account, self.default, self.form), 1)
         layout.addLayout(bottom)
-        layout.addStretch(1)
+
+    @staticmethod
+    def _scrolled(*widgets: QWidget) -> QScrollArea:
+        """The title and Apply stay in sight, also beside a call."""
+        inside, area = QWidget(), QScrollArea()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(10)
+        for widget in widgets:
+            column.addWidget(widget)
+        column.addStretch(1)
+        for part in (inside, area):
+            part.setProperty("part", "plain")
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return area
 
     @property
     def account_id(self) -> AccountId:

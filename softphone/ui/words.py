@@ -243,10 +243,23 @@ def _share(part: int, whole: int) -> str:
     return QLocale().toString(percent, "f", 1) + " %"
 
 
-_COUNTED: tuple[tuple[Callable[[MediaReport], int], str], ...] = (
-    (lambda report: report.auth_failures, "%d packets were not authentic and were not played."),
-    (lambda report: report.replays, "%d packets were repetitions and were not played."),
-    (lambda report: report.plain_rtp_seen, "%d packets were not encrypted and were not played."),
+# How many, said of one packet, said of more.
+_COUNTED: tuple[tuple[Callable[[MediaReport], int], str, str], ...] = (
+    (
+        lambda report: report.auth_failures,
+        "1 packet was not authentic and was not played.",
+        "%d packets were not authentic and were not played.",
+    ),
+    (
+        lambda report: report.replays,
+        "1 packet was a repetition and was not played.",
+        "%d packets were repetitions and were not played.",
+    ),
+    (
+        lambda report: report.plain_rtp_seen,
+        "1 packet was not encrypted and was not played.",
+        "%d packets were not encrypted and were not played.",
+    ),
 )
 
 
@@ -254,7 +267,8 @@ def line_warnings(report: MediaReport | None) -> str:
     """What was received and never played, in words (security.md "SDES")."""
     if report is None:
         return ""
-    return " ".join(_tr(text) % count(report) for count, text in _COUNTED if count(report))
+    counts = ((count(report), one, more) for count, one, more in _COUNTED)
+    return " ".join(_tr(one) if n == 1 else _tr(more) % n for n, one, more in counts if n)
 
 
 # The list of past calls

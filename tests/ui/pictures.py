@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from softphone.messages import AccountKnown, AccountOptions, MediaSettings, SettingsChanged, SettingsView
 from softphone.policy.media import ConnectionProfile, MediaEncryption
+from softphone.sdp.negotiated import Direction
 from softphone.state import AppState
 from softphone.ua import events as ua
 from softphone.ua.account import WatchedLine
@@ -115,6 +116,25 @@ CONFERENCE = after(
     ua.ConferenceChanged(("c1", "c9")),
 )
 
+SEVERAL = after(
+    active(base=PAST),
+    ua.HoldChanged("c1", True, False, Direction.SENDONLY),
+    ua.CallStarted("c9", "alice@example.org", CAROL),
+    ua.CallEstablished("c9", "PCMU"),
+    ua.CallSecured("c9", "AES_CM_128_HMAC_SHA1_80", FLOW),
+    ua.IncomingCall("c8", "alice@example.org", ua.Party("sip:21@example.org", "Workshop"), "", waiting=True),
+)
+EIGHT = READY
+for _number in range(8):
+    _name = ua.Party(f"sip:{'long-name-' * 9}{_number}@example.org", f"{_number} Dr. Maximiliane von und zu " * 3)
+    EIGHT = after(
+        EIGHT,
+        ua.CallStarted(f"n{_number}", "alice@example.org", _name),
+        ua.CallEstablished(f"n{_number}", "PCMU"),
+        ua.CallSecured(f"n{_number}", "AES_CM_128_HMAC_SHA1_80", FLOW),
+    )
+EIGHT = after(EIGHT, ua.ConferenceChanged(tuple(call.id for call in EIGHT.calls), muted=("n1",)))
+
 
 def options(window: MainWindow) -> None:
     window.render_state(LINES)
@@ -161,6 +181,8 @@ SCENES: dict[str, Scene] = {
     "transfer": transfer,
     "transfer-asked": states(READY, after(active(), ua.TransferRequested("c1", "sip:carol@example.org", BOB))),
     "conference": states(LINES, CONFERENCE),
+    "several": states(PAST, SEVERAL),
+    "eight": states(READY, EIGHT),
 }
 IN_DOCS = ("sign-in", "call", "incoming", "settings")
 HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "settings": 860}  # of those in the documentation

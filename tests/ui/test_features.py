@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
+from PySide6.QtTest import QTest
 
 from softphone.errors import Failure, FailureKind
 from softphone.messages import AccountKnown, AccountOptions, ChangeAccountOptions, MediaSettings
@@ -220,6 +221,18 @@ def test_voice_messages_are_one_click_away(window: MainWindow, engine: Engine) -
     assert (dialled.target, dialled.account_id) == ("sip:box@example.org", ALICE)
 
 
+def test_voice_messages_without_a_mailbox_lead_to_the_field_that_names_it(window: MainWindow, engine: Engine) -> None:
+    work = "alice@work.example"
+    window.render_state(after(READY, known(), known(account_id=work), ua.MessageWaitingChanged(work, True)))
+    row = window.accounts.rows[work]
+    assert "say where the mailbox is" in row.voicemail.toolTip()
+    click(row.voicemail)
+
+    assert window.pages.currentWidget() is window.options
+    assert window.options.account_id == work
+    assert engine.commands == []
+
+
 def test_do_not_disturb_is_seen_beside_the_account(window: MainWindow) -> None:
     quiet = AccountOptions(rules=CallRules(do_not_disturb=DoNotDisturb.BUSY))
     window.render_state(after(READY, known(quiet)))
@@ -277,7 +290,33 @@ def test_messages_come_go_and_fail_on_their_page(window: MainWindow, engine: Eng
     assert page.trouble.reason.text() == "Nobody is known there."
 
 
+def test_a_message_that_came_is_seen_on_the_phone_page_until_it_is_read(window: MainWindow) -> None:
+    window.render_state(READY)
+    assert window.unread.isHidden()
+    two = after(READY, ua.MessageReceived(ALICE, "m1", BOB, "one"), ua.MessageReceived(ALICE, "m2", CAROL, "two"))
+    window.render_state(two)
+    assert (window.unread.isVisible(), window.unread.text()) == (True, "2")
+    assert window.unread.accessibleName() == "2 new messages"
+
+    click(window.unread)
+    assert window.pages.currentWidget() is window.messages
+    assert window.messages.recipient.text() == "carol@example.org", "whom one will answer"
+    assert window.messages.text.hasFocus()
+    window.render_state(after(two, ua.MessageReceived(ALICE, "m3", BOB, "three")))
+    window.show_phone()
+    assert window.unread.isHidden()
+
+
 # An account's options
+
+
+def test_apply_stays_in_sight_beside_a_call(window: MainWindow) -> None:
+    window.render_state(after(active(), known()))
+    window.show_options()
+    apply = window.options.apply
+    QTest.qWait(50)
+
+    assert window.rect().contains(apply.mapTo(window, apply.rect().bottomRight()))
 
 
 def test_options_are_applied_as_a_whole_and_shown_as_in_force(window: MainWindow, engine: Engine) -> None:
