@@ -150,16 +150,18 @@ class Exchange:
         branch = (request.headers.get("Via") or "").partition("branch=")[2].partition(";")[0]
         for phone in named:
             via = f"SIP/2.0/TLS proxy.lab.test;branch={BRANCH}{phone}-{branch};from={source}"
-            self._pass_on(phone, request.with_headers(request.headers.prepended("Via", via)).to_bytes())
+            uri = request.uri if to in self.phones else SipUri("sip", "lab.test", user=phone)
+            forwarded = Request(request.method, uri, request.headers.prepended("Via", via), request.body)
+            self.pass_on(phone, forwarded.to_bytes())
 
     def _way_back(self, response: Response) -> None:
         lines = list(response.headers)
         top = next(number for number, (name, _) in enumerate(lines) if name == "Via")
         to = lines[top][1].partition(";from=")[2].partition(";")[0]
         del lines[top]
-        self._pass_on(to, response.with_headers(Headers(lines)).to_bytes())
+        self.pass_on(to, response.with_headers(Headers(lines)).to_bytes())
 
-    def _pass_on(self, to: str, data: bytes) -> None:
+    def pass_on(self, to: str, data: bytes) -> None:
         self.passed.append((to, data.partition(b"\r\n")[0].decode()))
         self.carried.append(data)
         changed = self.deliver(to, data)
