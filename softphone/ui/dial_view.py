@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from softphone.state import AccountView
 from softphone.ua.account import AccountId
-from softphone.ui import words
+from softphone.ui.account_choice import AccountChoice
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.symbols import SymbolButton
 
@@ -52,10 +52,9 @@ class DialView(QWidget):
 
     def _choices(self) -> QHBoxLayout:
         """From which account, where there are several; and whether to be named."""
-        self.account = QComboBox()
-        self.account.setAccessibleName(self.tr("Call from this account"))
-        self.account.setToolTip(self.tr("The account that the call goes out with"))
-        self.account.hide()
+        self.account = AccountChoice(
+            self.tr("Call from this account"), self.tr("The account that the call goes out with")
+        )
         self.hide_identity = QCheckBox(self.tr("&Withhold my number"))
         self.hide_identity.setToolTip(self.tr("The other side does not learn who calls, if your server plays along"))
         row = QHBoxLayout()
@@ -67,8 +66,7 @@ class DialView(QWidget):
     @property
     def account_id(self) -> AccountId | None:
         """None for the default account."""
-        chosen = self.account.currentData()
-        return str(chosen) if chosen else None
+        return self.account.account_id
 
     @property
     def withheld(self) -> bool | None:
@@ -76,15 +74,7 @@ class DialView(QWidget):
         return True if self.hide_identity.isChecked() else None
 
     def render_accounts(self, accounts: tuple[AccountView, ...], default: AccountId) -> None:
-        items = [(account.id, words.address(account.address)) for account in accounts]
-        if items != [(self.account.itemData(i), self.account.itemText(i)) for i in range(self.account.count())]:
-            chosen = self.account.currentData()
-            self.account.clear()
-            for account_id, text in items:
-                self.account.addItem(text, account_id)
-            wanted = chosen if any(chosen == account_id for account_id, _ in items) else default
-            self.account.setCurrentIndex(max(0, self.account.findData(wanted)))
-        self.account.setVisible(len(items) > 1)
+        self.account.render_accounts(accounts, default)
 
     def focus_address(self) -> None:
         self.address.setFocus(Qt.FocusReason.ShortcutFocusReason)

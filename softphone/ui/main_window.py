@@ -90,7 +90,7 @@ class MainWindow(QMainWindow):
         self.settings.finished.connect(self.show_phone)
         self.options = OptionsPage(submit)
         self.options.finished.connect(self.show_phone)
-        self.messages = MessagesPage(submit, lambda: self.dial_view.account_id)
+        self.messages = MessagesPage(submit)
         self.messages.finished.connect(self.show_phone)
         self.phone = self._phone_page(hint)
         self.calls.focus_freed.connect(self._catch_focus)
@@ -296,7 +296,7 @@ class MainWindow(QMainWindow):
     def show_messages(self) -> None:
         if self._state is not None and self._state.accounts:
             self._show_page(self.messages)
-            self.messages.begin(self.dial_view.address.text().strip())
+            self.messages.begin(self.dial_view.address.text().strip(), self.dial_view.account_id)
             self._show_unread()
 
     def show_sign_in(self, account_id: str) -> None:

@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetIt
 
 from softphone.messages import AnyCommand
 from softphone.state import AppState, MessageView
+from softphone.ua.account import AccountId
 from softphone.ua.commands import SendInstantMessage
 from softphone.ua.events import DeliveryState
 from softphone.ui import words
+from softphone.ui.account_choice import AccountChoice
 from softphone.ui.cards import WarningBox
 from softphone.ui.dial_view import MAX_ADDRESS_LENGTH
 from softphone.ui.symbols import SymbolButton
@@ -26,18 +28,13 @@ MAX_SHOWN = 2000  # of one that came
 
 
 class MessagesPage(QWidget):
-    """Emits `finished` when the person goes back to the phone. `account_id()` is the account to send with."""
+    """Emits `finished` when the person goes back to the phone. An answer goes out with the account it was sent to."""
 
     finished = Signal()
 
-    def __init__(
-        self,
-        submit: Callable[[AnyCommand], None],
-        account_id: Callable[[], str | None],
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._submit, self._account_id = submit, account_id
+        self._submit = submit
         self._shown: tuple[MessageView, ...] = ()
         self._seen: frozenset[str] = frozenset()
         self.back = SymbolButton("back", self.tr("Back"))
@@ -48,6 +45,9 @@ class MessagesPage(QWidget):
         self.list.setAccessibleName(self.tr("Messages"))
         self.list.itemActivated.connect(self._answer)
         self.trouble = WarningBox()
+        self.account = AccountChoice(
+            self.tr("Write from this account"), self.tr("The account that the message goes out with")
+        )
         self.recipient = QLineEdit()
         self.recipient.setMaxLength(MAX_ADDRESS_LENGTH)
         self.recipient.setPlaceholderText(self.tr("To: name, number or SIP address"))
@@ -73,6 +73,7 @@ class MessagesPage(QWidget):
         layout.addWidget(TextLabel(kept, part="muted", scale=0.88))
         layout.addWidget(self.list, 1)
         layout.addWidget(self.trouble)
+        layout.addWidget(self.account)
         layout.addWidget(self.recipient)
         layout.addLayout(row)
 
@@ -82,6 +83,7 @@ class MessagesPage(QWidget):
         return sum(not m.outgoing and m.id not in self._seen for m in self._shown)
 
     def render_state(self, state: AppState) -> None:
+        self.account.render_accounts(state.accounts, state.settings.default_account)
         if state.messages == self._shown:
             return
         known = {message.id for message in self._shown}
@@ -99,12 +101,15 @@ class MessagesPage(QWidget):
     def mark_seen(self) -> None:
         self._seen = frozenset(message.id for message in self._shown)
 
-    def begin(self, recipient: str = "") -> None:
-        """The page is opened."""
+    def begin(self, recipient: str = "", account_id: AccountId | None = None) -> None:
+        """The page is opened, to write to somebody or to answer who wrote last."""
         self.mark_seen()
-        newest = next((words.address(m.remote.uri) for m in reversed(self._shown) if not m.outgoing), "")
-        wanted = recipient or self.recipient.text() or newest
-        self.recipient.setText(wanted[:MAX_ADDRESS_LENGTH])
+        newest = next((m for m in reversed(self._shown) if not m.outgoing), None)
+        if recipient:
+            self.recipient.setText(recipient[:MAX_ADDRESS_LENGTH])
+            self.account.choose(account_id)
+        elif newest is not None and not self.recipient.text():
+            self._address(newest)
         (self.text if self.recipient.text() else self.recipient).setFocus()
 
     def send(self) -> None:
@@ -113,13 +118,13 @@ class MessagesPage(QWidget):
             (self.text if recipient else self.recipient).setFocus()
             return
         self.text.clear()
-        self._submit(SendInstantMessage(secrets.token_hex(8), recipient, text, self._account_id()))
+        self._submit(SendInstantMessage(secrets.token_hex(8), recipient, text, self.account.account_id))
 
     def _fill(self) -> None:
         self.list.clear()
         for message in self._shown:
             item = QListWidgetItem(self._line(message))
-            item.setData(Qt.ItemDataRole.UserRole, message.remote.uri)
+            item.setData(Qt.ItemDataRole.UserRole, message.id)
             self.list.addItem(item)
         self.list.scrollToBottom()
 
@@ -131,5 +136,12 @@ class MessagesPage(QWidget):
         )
 
     def _answer(self, item: QListWidgetItem) -> None:
-        self.recipient.setText(words.address(str(item.data(Qt.ItemDataRole.UserRole))))
-        self.text.setFocus()
+        message_id = item.data(Qt.ItemDataRole.UserRole)
+        message = next((m for m in self._shown if m.id == message_id), None)
+        if message is not None:
+            self._address(message)
+            self.text.setFocus()
+
+    def _address(self, message: MessageView) -> None:
+        self.recipient.setText(words.address(message.remote.uri)[:MAX_ADDRESS_LENGTH])
+        self.account.choose(message.account_id)

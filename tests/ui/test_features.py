@@ -307,6 +307,24 @@ def test_a_message_that_came_is_seen_on_the_phone_page_until_it_is_read(window: 
     assert window.unread.isHidden()
 
 
+def test_an_answer_goes_out_with_the_account_that_was_written_to(window: MainWindow, engine: Engine) -> None:
+    work = "alice@work.example"
+    state = after(READY, known(), known(account_id=work), ua.MessageReceived(work, "m1", BOB, "one"))
+    window.render_state(state)
+    window.show_messages()
+    page = window.messages
+    assert page.account.isVisible()
+    type_text(page.text, "Yes")
+    key(page.text, Qt.Key.Key_Return)
+    sent = engine.last()
+    assert isinstance(sent, c.SendInstantMessage)
+    assert (sent.target, sent.account_id) == ("bob@example.org", work)
+
+    page.account.choose(ALICE)
+    page.list.itemActivated.emit(page.list.item(0))
+    assert page.account.account_id == work
+
+
 # An account's options
 
 
