@@ -22,7 +22,7 @@ WRONG = {
         "DTLS-SRTP",
         "AEAD_AES_256_GCM",
     ),
-    "a codec that is not built": (("--codecs", "pcmu,opus"), "settings", "no codec OPUS", "PCMU"),
+    "a codec that is not built": (("--codecs", "pcmu,speex"), "settings", "no codec SPEEX", "PCMU"),
     "an SRTP suite that does not exist": (("--srtp-suites", "NULL"), "settings", "NULL", "AEAD_AES_256_GCM"),
     "attaching with an account": (("--attach",), "usage", "--attach", "Leave"),
     "a pin that is no fingerprint": (("--pin", "ab:cd"), "settings", "ab:cd", "64"),
