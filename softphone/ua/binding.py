@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from softphone.errors import RemoteProtocolError
 from softphone.sip.header_values import (
     NameAddr,
-    parse_delta_seconds,
     parse_name_addr,
-    parse_retry_after,
     parse_tokens,
     route_set,
     split_values,
@@ -23,10 +21,10 @@ from softphone.sip.header_values import (
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, parse_uri, uris_equal
 from softphone.ua.account import Account
+from softphone.ua.server_times import expiry, seconds
 
 MAX_CONTACTS = 256  # bindings read of one answer: more devices of one address than that hide ours
 MAX_SERVICE_ROUTE = 16  # proxies between us and the person's own; a request must stay of a size that servers take
-MAX_RETRY_AFTER = 3600  # s; a server that wants to be left alone for longer is asked again all the same
 REG_ID = "1"  # RFC 5626 §4.2: the number of our flow; there is one
 
 
@@ -65,7 +63,7 @@ def read_grant(response: Response, account: Account, contact: str, asked: int) -
     Raises RemoteProtocolError for a Service-Route that cannot be used: without it every call would go astray.
     """
     ours = _our_contact(response, account, contact)
-    general = seconds(response.headers.get("Expires"))
+    general = expiry(response)
     own = seconds(ours.parameter("expires")) if ours is not None else None
     expires = next(time for time in (own, general, asked) if time is not None)
     known = ours is not None and bool(instance_parameters(account))
@@ -77,23 +75,6 @@ def read_grant(response: Response, account: Account, contact: str, asked: int) -
         flow_timer=seconds(response.headers.get("Flow-Timer")) or None,
     )
     return Grant(expires, binding)
-
-
-def seconds(value: str | None) -> int | None:
-    """Delta-seconds of a header or a parameter; None for what cannot be read."""
-    try:
-        return None if value is None else parse_delta_seconds(value)
-    except RemoteProtocolError:
-        return None
-
-
-def retry_after(response: Response) -> int | None:
-    """Seconds (RFC 3261 §20.33); None without one that can be read."""
-    value = response.headers.get("Retry-After")
-    try:
-        return None if value is None else parse_retry_after(value).seconds
-    except RemoteProtocolError:
-        return None
 
 
 def with_service_route(request: Request, routes: tuple[str, ...]) -> Request:

@@ -22,7 +22,8 @@ from softphone.ua.inputs import MediaOpened
 from softphone.ua.invite_server import InviteServer, Missing
 from softphone.ua.offer_within import OfferRefused
 from softphone.ua.outcomes import no_answer, refused_answer, unencrypted
-from softphone.ua.responses import expiry, response_to, sdp_of
+from softphone.ua.responses import response_to, sdp_of
+from softphone.ua.server_times import expiry
 from softphone.ua.session_change import SessionChange
 from softphone.ua.session_timer import SessionTimer
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
-from softphone.sip.header_values import NameAddr, call_id, cseq, from_addr, parse_content_type
+from softphone.sip.header_values import call_id, cseq, from_addr, parse_content_type
 from softphone.sip.message import Request, Response
 from softphone.sip.tokens import find_parameter
 from softphone.sip.uri import SipUri
@@ -22,7 +22,7 @@ from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.events import DeliveryState, Event, MessageDelivery, MessageReceived, Party
 from softphone.ua.foreign_text import readable
 from softphone.ua.host import token
-from softphone.ua.identity import party_of
+from softphone.ua.identity import own_address, party_of
 from softphone.ua.outcomes import message_failure
 from softphone.ua.request_checks import CONTENT_TYPES
 from softphone.ua.requester import Outcome, Requester
@@ -125,12 +125,11 @@ class InstantMessages:
 
     def _send(self, letter: _Letter, now: float) -> None:
         account = self._agent.account(letter.account_id)
-        sender = NameAddr(SipUri("sip", account.domain, user=account.user), account.display_name)
         numbers = itertools.count(1)
         request = new_request(
             "MESSAGE",
             letter.target,
-            from_=str(sender.with_parameter("tag", token(self._agent.token_bytes))),
+            from_=str(own_address(account).with_parameter("tag", token(self._agent.token_bytes))),
             to=f"<{letter.target}>",
             call_id=token(self._agent.token_bytes, 12),
             cseq=next(numbers),

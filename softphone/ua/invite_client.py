@@ -19,7 +19,6 @@ from softphone.sip.header_values import cseq, to_addr
 from softphone.sip.message import Request, Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import Account
-from softphone.ua.binding import MAX_RETRY_AFTER, retry_after
 from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_table import CallTrigger
 from softphone.ua.host import Host, contact_value, credentials_of, token
@@ -29,6 +28,7 @@ from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.redirections import Redirections
 from softphone.ua.reliable_receipt import ReliableReceipt, is_reliable
 from softphone.ua.responses import capabilities, new_request, reason_value, sdp_of, with_next_cseq
+from softphone.ua.server_times import MAX_RETRY_AFTER, retry_after
 from softphone.ua.session_change import ChangeOwner, SessionChange
 from softphone.ua.session_timer import SessionTimer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from softphone.errors import Failure, FailureKind
 from softphone.sdp.negotiated import ConsentNeeded, Rejection
 from softphone.sip.message import Response
-from softphone.ua.binding import retry_after
+from softphone.ua.server_times import retry_after
 
 K = FailureKind
 # status: (kind, reason, remedy)

@@ -15,11 +15,12 @@ from softphone.sip.state_table import StateTable, every
 from softphone.sip.uri import SipUri
 from softphone.ua.account import Account
 from softphone.ua.backoff import BackOff
-from softphone.ua.binding import MAX_RETRY_AFTER, REG_ID, Binding, instance_parameters, read_grant, retry_after, seconds
+from softphone.ua.binding import REG_ID, Binding, instance_parameters, read_grant
 from softphone.ua.host import Host, OpenedFlow, Redirect, registered_contact, token
 from softphone.ua.outcomes import flow_lost, no_answer, registration_failure
 from softphone.ua.registrar_redirect import FOLLOWED, redirect_of
 from softphone.ua.responses import SUPPORTED_EXTENSIONS, new_request, with_next_cseq
+from softphone.ua.server_times import MAX_RETRY_AFTER, retry_after, seconds
 
 MAX_CHALLENGES = 6  # answers to challenges in one round: proxies, registrar, stale nonces
 MIN_EXPIRES = 5  # s; shorter grants are treated as this, so that a hostile registrar cannot make us spin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softphone.errors import RemoteProtocolError
-from softphone.sip.header_values import parse_content_type, parse_delta_seconds, quote
+from softphone.sip.header_values import parse_content_type, quote
 from softphone.sip.message import Headers, Message, Request
 from softphone.sip.responses import response_to
 from softphone.sip.uri import Uri
@@ -16,7 +16,6 @@ __all__ = [
     "ALLOW_EVENTS",
     "SUPPORTED_EXTENSIONS",
     "capabilities",
-    "expiry",
     "new_request",
     "reason_value",
     "response_to",
@@ -57,14 +56,6 @@ def sdp_of(message: Message) -> bytes:
     except RemoteProtocolError:  # of a response; requests have been checked
         is_sdp = False
     return message.body if is_sdp else b""
-
-
-def expiry(invite: Request) -> int | None:
-    """After how many seconds an unanswered invitation is none any more (§13.3.1); what cannot be read is ignored."""
-    try:
-        return parse_delta_seconds(invite.headers.get("Expires") or "")
-    except RemoteProtocolError:
-        return None
 
 
 def warning_399(text: str) -> tuple[str, str]:

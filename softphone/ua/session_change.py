@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from softphone.errors import Failure, FailureKind, RemoteProtocolError
+from softphone.errors import Failure, FailureKind
 from softphone.sdp.negotiated import Direction, NegotiatedMedia
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.extension_headers import allowed_methods
-from softphone.sip.header_values import cseq, parse_retry_after
+from softphone.sip.header_values import cseq
 from softphone.sip.message import Message, Request, Response
 from softphone.ua.account import Account
 from softphone.ua.backoff import random_fraction
@@ -28,6 +28,7 @@ from softphone.ua.invite_server import InviteServer
 from softphone.ua.offer_within import OfferRefused, answer_offer, crossing, later
 from softphone.ua.outcomes import no_answer, refused_answer
 from softphone.ua.responses import capabilities, response_to, sdp_of
+from softphone.ua.server_times import retry_after
 from softphone.ua.session_timer import SessionTimer, TimerStep, interval_refusal
 
 OFFER_WITHIN = 60.0  # s until a re-INVITE without final response is cancelled: nobody rings at a change
@@ -92,7 +93,7 @@ class SessionChange:
         self._method = "INVITE"  # of the request under way
         self._with_offer = False  # it has one
         self._tries = 0
-        self._retry_after: float | None = None
+        self._retry_after: int | None = None  # s, of the 500 that came last
         self._failure: Failure | None = None
         self._client = ChangeClient(host, account, dialog, self)
         self._server: InviteServer | None = None
@@ -233,7 +234,7 @@ class SessionChange:
 
     def _meaning(self, response: Response) -> ChangeTrigger:
         """What a refusal leads to; a change that is to be tried again is wanted as before."""
-        self._retry_after = _seconds(response) if response.status == 500 else None
+        self._retry_after = retry_after(response) if response.status == 500 else None
         again = self._tries < MAX_TRIES
         match response.status:
             case 408 | 481:
@@ -247,7 +248,7 @@ class SessionChange:
                 trigger = ChangeTrigger.AGAIN
             case 491 if again:
                 trigger = ChangeTrigger.PENDING
-            case 500 if again and self._retry_after is not None:
+            case 500 if again and self._retry_after is not None and self._retry_after <= MAX_RETRY_AFTER:
                 trigger = ChangeTrigger.PENDING
             case _:
                 return ChangeTrigger.REFUSED
@@ -391,15 +392,6 @@ class SessionChange:
         self._deadline = self._server = None
         self._client.forget()
         self.timer.stop()
-
-
-def _seconds(response: Response) -> float | None:
-    """The Retry-After of a 500 that asks to try again soon (§14.2); None for any other."""
-    try:
-        seconds = parse_retry_after(response.headers.get("Retry-After") or "").seconds
-    except RemoteProtocolError:
-        return None
-    return float(seconds) if seconds <= MAX_RETRY_AFTER else None
 
 
 def _session_expired(interval: int) -> Failure:

@@ -15,11 +15,8 @@ from softphone.errors import Failure, RemoteProtocolError
 from softphone.sip.dialog import Dialog
 from softphone.sip.event_headers import SubscriptionStateValue, Substate, event_of, subscription_state_of
 from softphone.sip.header_values import (
-    NameAddr,
     call_id,
     from_addr,
-    parse_delta_seconds,
-    parse_retry_after,
     to_addr,
 )
 from softphone.sip.message import Request, Response
@@ -27,9 +24,11 @@ from softphone.sip.timers import Timers
 from softphone.sip.uri import SipUri
 from softphone.ua.account import AccountId
 from softphone.ua.host import Host, contact_value, token
+from softphone.ua.identity import own_address
 from softphone.ua.outcomes import subscription_failure
 from softphone.ua.requester import Outcome, Requester
 from softphone.ua.responses import new_request, response_to, with_next_cseq
+from softphone.ua.server_times import MAX_RETRY_AFTER, expiry, retry_after, seconds
 from softphone.ua.subscription_table import (
     LIVE,
     SUBSCRIPTION_TABLE,
@@ -42,7 +41,6 @@ TIMER_N = 64 * Timers().t1  # s until the first NOTIFY must have come (§4.1.2.4
 MIN_LIFE = 10.0  # s; shorter grants count as this, so that a hostile server cannot make us spin
 MAX_MIN_EXPIRES = 86400  # s; a server that wants longer subscriptions than a day gets none
 MIN_RETRY = 5.0  # s between attempts to refresh
-MAX_RETRY_AFTER = 3600  # s; who is sent away for longer asks again all the same
 MAX_TOO_BRIEF = 3  # answers to 423 in one subscription
 
 # What ends a subscription when it is the answer to a refresh (§4.1.2.2); anything else leaves it as it was.
@@ -251,11 +249,10 @@ class Subscription:
         if self._dialog is not None:
             request = self._dialog.request("SUBSCRIBE", contact, headers)
         else:
-            address = NameAddr(SipUri("sip", account.domain, user=account.user), account.display_name)
             request = new_request(
                 "SUBSCRIBE",
                 self._target,
-                from_=str(address.with_parameter("tag", self._tag)),
+                from_=str(own_address(account).with_parameter("tag", self._tag)),
                 to=f"<{self._target}>",
                 call_id=self._call_id,
                 cseq=self._next_cseq(),
@@ -305,11 +302,12 @@ class Subscription:
         if self._dialog is not None:
             self._dialog.refresh_target(response)
         if self.live:
-            self._granted(_expires(response, self._asked_expires), now)
+            granted = expiry(response)
+            self._granted(self._asked_expires if granted is None else granted, now)
 
     def _longer(self, request: Request, response: Response, now: float) -> bool:
         """423: asks again for at least Min-Expires (§4.1.2.1)."""
-        minimum = _seconds(response.headers.get("Min-Expires"))
+        minimum = seconds(response.headers.get("Min-Expires"))
         self._too_brief += 1
         if minimum is None or self._too_brief > MAX_TOO_BRIEF or self.state is SubscriptionState.UNSUBSCRIBING:
             return False
@@ -322,14 +320,14 @@ class Subscription:
 
     def _refused(self, outcome: Outcome) -> SubscriptionEnd:
         failure = outcome.failure
-        retry_after = 0
+        wait = 0
         if outcome.response is not None:
             failure = failure or subscription_failure(outcome.response, self._what)
-            retry_after = _retry_after(outcome.response)
+            wait = min(retry_after(outcome.response) or 0, MAX_RETRY_AFTER)
         if outcome.status == 481:
             return SubscriptionEnd(Again.AT_ONCE, failure=failure)  # the server has forgotten it (§4.1.2.2)
         again = Again.NEVER if outcome.status in FINAL or 300 <= outcome.status < 400 else Again.LATER
-        return SubscriptionEnd(again, float(retry_after), failure)
+        return SubscriptionEnd(again, float(wait), failure)
 
     # Timers
 
@@ -365,23 +363,3 @@ class Subscription:
         self.state, doings = SUBSCRIPTION_TABLE.step(self.state, given)
         for doing in doings:
             self._doings[doing](now)
-
-
-def _seconds(value: str | None) -> int | None:
-    try:
-        return None if value is None else parse_delta_seconds(value)
-    except RemoteProtocolError:
-        return None
-
-
-def _expires(response: Response, asked: int) -> int:
-    granted = _seconds(response.headers.get("Expires"))
-    return asked if granted is None else granted
-
-
-def _retry_after(response: Response) -> int:
-    value = response.headers.get("Retry-After")
-    try:
-        return 0 if value is None else min(parse_retry_after(value).seconds, MAX_RETRY_AFTER)
-    except RemoteProtocolError:
-        return 0

@@ -11,8 +11,9 @@ from softphone.errors import OperationFailed, RemoteProtocolError
 from softphone.sip.message import Headers, Response
 from softphone.sip.uri import SipUri, parse_uri
 from softphone.ua.account import Account, ServerTarget
-from softphone.ua.binding import MAX_SERVICE_ROUTE, Grant, read_grant, retry_after
+from softphone.ua.binding import MAX_SERVICE_ROUTE, Grant, read_grant
 from softphone.ua.registrar_redirect import redirect_of
+from softphone.ua.server_times import retry_after
 
 INSTANCE = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 ACCOUNT = Account("a", "alice", "lab.test", ServerTarget("lab.test"), instance_id=INSTANCE)
