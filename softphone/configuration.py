@@ -69,12 +69,12 @@ def server_target(text: str) -> ServerTarget:
 def check_codecs(names: tuple[str, ...]) -> None:
     """Raises OperationFailed (SETTINGS) for a list that is empty or names what is not here. Nothing is left out."""
     unknown = [name for name in names if name not in CODEC_RECORDS]
-    if not names or unknown:
+    if unknown or not any(CODEC_RECORDS[name].voice for name in names):
         raise OperationFailed(
             Failure(
                 FailureKind.SETTINGS,
-                f"This version has no codec {unknown[0]}." if unknown else "No codec is named.",
-                f"Use {' or '.join(CODEC_RECORDS)}.",
+                f"This version has no codec {unknown[0]}." if unknown else "No codec for voice is named.",
+                f"Use {', '.join(CODEC_RECORDS)}; CN only beside a codec.",
             )
         )
     for name in names:

@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 8000
-PAYLOAD_TYPE = 13  # static for a clock of 8000 Hz
+CLOCK_RATE = SAMPLE_RATE = 8000
+PAYLOAD_TYPE = 13  # static for that clock (RFC 3551 table 4)
 MAX_ORDER = 12  # reflection coefficients that are used: the first ones alone are a coarser spectrum (RFC 3389 §3.2)
 QUIETEST = 127  # -dBov (RFC 3389 §3.1)
 _OVERLOAD = 32768.0  # root mean square of the loudest signal there is: 0 dBov

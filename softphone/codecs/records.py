@@ -21,6 +21,7 @@ class CodecRecord:
     ptime: int = 20  # ms, default packet length
     ptimes: tuple[int, ...] = (10, 20, 30, 40, 50, 60)  # ms, packet lengths that we make
     parameters: str = ""  # our fmtp in an offer or answer
+    voice: bool = True  # False: goes beside a codec
     written: str = ""  # the name as SDP usually has it, where that is not upper case
 
     @property
@@ -45,4 +46,7 @@ OPUS = CodecRecord(
     written="opus",
 )
 
-CODEC_RECORDS: dict[str, CodecRecord] = {record.name: record for record in (OPUS, G722, PCMU, PCMA)}
+CN = CodecRecord("CN", 13, 8000, 8000, voice=False)
+"""Comfort noise (RFC 3389): silence described in place of packets, with codecs of 8000 samples a second."""
+
+CODEC_RECORDS: dict[str, CodecRecord] = {record.name: record for record in (OPUS, G722, PCMU, PCMA, CN)}

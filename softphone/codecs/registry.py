@@ -68,3 +68,6 @@ CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
     "G722": lambda _: G722Codec(),
     "OPUS": lambda setting: Opus(setting.library, setting.parameters),
 }
+
+REDUNDANT = frozenset({"OPUS"})
+"""A packet of these helps to recover the one before it (`recover`), so it is worth waiting for on a lossy line."""

@@ -403,6 +403,7 @@ class OfferAnswerSession:
             format=formats.voice,
             telephone_event=formats.telephone_event,
             send_ptime=send_ptime(line, self._ptime, formats.voice.name),
+            comfort_noise=formats.comfort_noise,
             security=security,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softphone.codecs.records import CODEC_RECORDS
+from softphone.codecs.records import CN, CODEC_RECORDS
 from softphone.sdp.media_lines import AudioLine, LineFormat
 from softphone.sdp.negotiated import PayloadFormat
 
@@ -22,6 +22,7 @@ class AgreedFormats:
     voice: PayloadFormat
     telephone_event: PayloadFormat | None
     ours: tuple[LineFormat, ...]  # what our answer lists
+    comfort_noise: bool = False
 
 
 def offered_formats(codecs: Sequence[str]) -> tuple[LineFormat, ...]:
@@ -30,6 +31,8 @@ def offered_formats(codecs: Sequence[str]) -> tuple[LineFormat, ...]:
     formats: list[LineFormat] = []
     for name in codecs:
         record = CODEC_RECORDS[name]
+        if not record.voice and not any(map(_goes_with_noise, codecs)):
+            continue
         number = record.static_payload_type if record.static_payload_type is not None else next(dynamic)
         formats.append(LineFormat(number, record.name, record.clock_rate, record.channels, record.parameters))
     for position, clock_rate in enumerate(dict.fromkeys(item.clock_rate for item in formats)):
@@ -41,7 +44,9 @@ def offered_formats(codecs: Sequence[str]) -> tuple[LineFormat, ...]:
 def agree_on_offer(line: AudioLine, codecs: Sequence[str]) -> AgreedFormats | None:
     """The offerer's first format that we have, under the offerer's numbers (RFC 3264 §6.1); None without any."""
     known = {
-        (record.name, record.clock_rate, record.channels): record for record in map(CODEC_RECORDS.get, codecs) if record
+        (record.name, record.clock_rate, record.channels): record
+        for record in map(CODEC_RECORDS.get, codecs)
+        if record is not None and record.voice
     }
     for item in line.formats:
         record = known.get(item.encoding)
@@ -51,10 +56,14 @@ def agree_on_offer(line: AudioLine, codecs: Sequence[str]) -> AgreedFormats | No
         event = _telephone_event(line, item.clock_rate)
         if event is not None:
             ours.append(LineFormat(event.payload_type, *event.encoding, TELEPHONE_EVENTS))
+        noise = CN.name in codecs and _has_noise(line, record.name)
+        if noise:
+            ours.append(_NOISE)
         return AgreedFormats(
             voice=_both_ways(item, item.payload_type),
             telephone_event=None if event is None else _both_ways(event, event.payload_type),
             ours=tuple(ours),
+            comfort_noise=noise,
         )
     return None
 
@@ -63,7 +72,7 @@ def agree_on_answer(line: AudioLine, offered: Sequence[LineFormat]) -> AgreedFor
     """The answer's first format that we offered: sent under its number, received under ours (RFC 3264 §5.1, §7)."""
     numbers = {item.encoding: item.payload_type for item in offered}
     for item in line.formats:
-        if item.name == TELEPHONE_EVENT or item.encoding not in numbers:
+        if item.name in (TELEPHONE_EVENT, CN.name) or item.encoding not in numbers:
             continue
         event = _telephone_event(line, item.clock_rate)
         if event is not None and event.encoding not in numbers:
@@ -72,6 +81,7 @@ def agree_on_answer(line: AudioLine, offered: Sequence[LineFormat]) -> AgreedFor
             voice=_both_ways(item, numbers[item.encoding]),
             telephone_event=None if event is None else _both_ways(event, numbers[event.encoding]),
             ours=tuple(offered),
+            comfort_noise=_NOISE in offered and _has_noise(line, item.name),
         )
     return None
 
@@ -86,6 +96,21 @@ def send_ptime(line: AudioLine, own: int, codec: str) -> int:
         wanted = min(wanted, line.maxptime)
     ptimes = CODEC_RECORDS[codec].ptimes
     return max((ptime for ptime in ptimes if ptime <= wanted), default=min(ptimes))
+
+
+_NOISE = LineFormat(CN.static_payload_type or 0, CN.name, CN.clock_rate)
+
+
+def _goes_with_noise(codec: str) -> bool:
+    """RFC 3389 §4: codecs without a discontinuous transmission of their own, at the noise's rate."""
+    record = CODEC_RECORDS[codec]
+    return record.voice and record.sample_rate == CN.sample_rate
+
+
+def _has_noise(line: AudioLine, codec: str) -> bool:
+    return _goes_with_noise(codec) and any(
+        (item.payload_type, item.encoding) == (_NOISE.payload_type, _NOISE.encoding) for item in line.formats
+    )
 
 
 def _telephone_event(line: AudioLine, clock_rate: int) -> LineFormat | None:

@@ -30,8 +30,9 @@ def test_every_codec_decodes_what_it_encodes_and_conceals_the_next(name: str) ->
 
 
 def test_every_codec_that_is_offered_exists_with_the_rate_of_its_record() -> None:
-    assert set(CODEC_RECORDS) <= set(CODECS)
-    for name, record in CODEC_RECORDS.items():
+    voices = {name: record for name, record in CODEC_RECORDS.items() if record.voice}
+    assert set(voices) == set(CODECS)
+    for name, record in voices.items():
         assert CODECS[name](setting(name)).sample_rate == record.sample_rate
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from softphone.codecs.comfort_noise import PAYLOAD_TYPE as COMFORT_NOISE
 from softphone.codecs.registry import Codec
 from softphone.dsp.level import LevelMeter
 from softphone.dsp.mix import Limiter
@@ -19,6 +20,7 @@ from softphone.dsp.resampler import Resampler
 from softphone.dsp.tone import DTMF, ToneGenerator
 from softphone.engine.audio.backend import Samples
 from softphone.engine.media.contexts import same_sending_key, sending_context
+from softphone.engine.media.silence_suppression import SilenceSuppression
 from softphone.rtp.packet import RtpPacket
 from softphone.rtp.sender import FIRST_SEQUENCE_NUMBER_LIMIT, RtpSender
 from softphone.rtp.telephone_event import DEFAULT_PAUSE_MS, DEFAULT_TONE_MS, TelephoneEventSender
@@ -71,7 +73,7 @@ class Transmitter:
             self._context = sending_context(media.security)
             self._marker = True
         self._media = media
-        if (media.format, media.send_ptime) != (old.format, old.send_ptime):
+        if (media.format, media.send_ptime, media.comfort_noise) != (old.format, old.send_ptime, old.comfort_noise):
             self._use(codec)
         if media.telephone_event != old.telephone_event:
             self._events = self._new_events(media)
@@ -138,6 +140,7 @@ class Transmitter:
         self._forget_captured()
         self._pending = np.zeros(0, np.int16)
         self._tones.clear()
+        self._silence = SilenceSuppression() if media.comfort_noise else None
 
     def _voice(self) -> Samples:
         """What was captured for a packet, and what the conference says with it; the meter reads the microphone."""
@@ -171,7 +174,11 @@ class Transmitter:
                 return events
         if self._tones:
             frame = self._in_band(frame.size)
-        payload = self._codec.encode(frame)
+        silence = None if self._silence is None or self._tones else self._silence.step(frame)
+        payload = self._codec.encode(frame) if silence is None else silence
+        if silence:
+            self._marker = True  # on the first packet of speech (RFC 3551 §4.1)
+            return (self.sender.packet(COMFORT_NOISE, silence, self._step),)
         if not payload:  # the peer wants no packets while nobody speaks
             self.sender.advance(self._step)
             self._marker = True
