@@ -9,15 +9,12 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Protocol
 
-from softphone.errors import OperationFailed, SoftphoneError, TransportFailed
 from softphone.sip.dialog import Dialog
-from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
 from softphone.ua.host import Host
-from softphone.ua.responses import with_next_cseq
+from softphone.ua.requester import Outcome, Requester
 
 REPORT_WITHIN = 2.0  # s to wait for the media's last report
-MAX_CHALLENGES = 6  # answers to challenges of one BYE: proxies, the other side, stale nonces
 BYE_WITHIN = 64 * 0.5  # s in which a BYE whose flow was lost may still go out over the next one (64·T1)
 
 
@@ -43,9 +40,7 @@ class CallEnding:
         self._bye_until: float | None = None
         self._dialog: Dialog | None = None
         self._headers: tuple[tuple[str, str], ...] = ()
-        self._sent: Request | None = None  # the BYE with credentials
-        self._branch: str | None = None  # None: not sent, or lost with its flow
-        self._challenges = 0
+        self._bye: Requester | None = None  # None: not sent, or lost with its flow
 
     # What the call waits for
 
@@ -76,13 +71,14 @@ class CallEnding:
     def give_up_sending(self, now: float) -> None:
         """There will be no flow any more; the media's last report may still come."""
         self._loose -= {LooseEnd.BYE, LooseEnd.ACK}
-        self._bye_until = self._branch = None
+        self._forget_bye()
         self.finish_if_tied(now)
 
     def abandon(self, now: float) -> None:
         """Nothing more can be sent or heard for this call."""
         self._loose.clear()
-        self._report_until = self._bye_until = self._branch = None
+        self._report_until = None
+        self._forget_bye()
         self.finish_if_tied(now)
 
     def next_timer(self) -> float | None:
@@ -93,7 +89,7 @@ class CallEnding:
             self.reported(now)
         if self._bye_until is not None and now >= self._bye_until:
             self._bye_until = None
-            if self._branch is None:  # else the transaction has a time-out of its own
+            if self._bye is None:  # else the transaction has a time-out of its own
                 self._tie(LooseEnd.BYE, now)
 
     def _tie(self, end: LooseEnd, now: float) -> None:
@@ -111,47 +107,25 @@ class CallEnding:
 
     def flow_ready(self, now: float) -> None:
         """A call outlives its flow, and so does the duty to say that it is over."""
-        if LooseEnd.BYE in self._loose and self._branch is None:
+        if LooseEnd.BYE in self._loose and self._bye is None:
             self._send_bye(now)
 
     def _send_bye(self, now: float) -> None:
         assert self._dialog is not None
-        bye = self._dialog.request("BYE", headers=self._headers)
-        self._transmit(self._host.authorize(self._account.id, bye), now)
+        dialog = self._dialog
+        self._bye = Requester(self._host, self._account.id, "the call's end", dialog.next_cseq, self._bye_done)
+        self._bye.send(dialog.request("BYE", headers=self._headers), now)
 
-    def _transmit(self, bye: Request, now: float) -> None:
-        self._sent = bye
-        self._branch = self._host.send_request(self._account.id, bye, self, now)
-
-    def response(self, branch: str, response: Response, now: float) -> None:
-        """Any other final response ends the dialog as well (§15.1.1)."""
-        if branch != self._branch or response.status < 200:
+    def _bye_done(self, outcome: Outcome, now: float) -> None:
+        """Any final response ends the dialog, as silence does (§15.1.1); without a flow it waits for the next one."""
+        if outcome.response is None and outcome.status == 503 and self._bye_until is not None:
+            self._bye = None  # `flow_ready` sends another
             return
-        if response.status in (401, 407) and LooseEnd.BYE in self._loose and self._challenges < MAX_CHALLENGES:
-            self._challenges += 1
-            self._challenged(response, now)
-        else:
-            self._bye_settled(now)
-
-    def request_failed(self, branch: str, error: SoftphoneError, now: float) -> None:
-        if branch != self._branch:
-            return
-        if isinstance(error, TransportFailed) and self._bye_until is not None:
-            self._branch = None  # `flow_ready` sends another
-        else:
-            self._bye_settled(now)
-
-    def _challenged(self, response: Response, now: float) -> None:
-        assert self._dialog is not None
-        assert self._sent is not None
-        bye = with_next_cseq(self._sent, self._dialog.next_cseq())
-        try:
-            answered = self._host.answer_challenge(self._account.id, bye, response)
-        except OperationFailed:
-            self._bye_settled(now)
-            return
-        self._transmit(answered, now)
-
-    def _bye_settled(self, now: float) -> None:
         self._bye_until = None
         self._tie(LooseEnd.BYE, now)
+
+    def _forget_bye(self) -> None:
+        self._bye_until = None
+        if self._bye is not None:
+            self._bye.forget()
+            self._bye = None

@@ -15,9 +15,9 @@ from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
 from softphone.ua.host import Host, contact_value, credentials_of
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
+from softphone.ua.requester import MAX_CHALLENGES
 from softphone.ua.responses import capabilities, with_next_cseq
 
-MAX_CHALLENGES = 6
 WHAT = "the change of the call"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind, RemoteProtocolError
-from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, NegotiatedMedia, Rejection
+from softphone.sdp.negotiated import ConsentNeeded, NegotiatedMedia, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.header_values import from_addr, to_addr
 from softphone.sip.message import Request, Response
@@ -23,6 +23,7 @@ from softphone.ua.events import CallRefused, IncomingCall
 from softphone.ua.host import token
 from softphone.ua.identity import caller_identity, party_of
 from softphone.ua.invite_server import InviteServer
+from softphone.ua.outcomes import unencrypted_reason
 from softphone.ua.request_checks import IN_DIALOG_CHECKS, OUT_OF_DIALOG_CHECKS
 from softphone.ua.responses import ACCEPT, capabilities, response_to, warning_399
 from softphone.ua.rules import Rules
@@ -199,7 +200,7 @@ class IncomingRequests:
                 account.id,
                 remote,
                 called=str(request.uri),
-                unencrypted=_unencrypted_reason(verdict),
+                unencrypted=unencrypted_reason(verdict),
                 needs_consent=call.consent is not None,
                 identity=identity,
                 waiting=waiting,
@@ -221,13 +222,3 @@ class IncomingRequests:
                 "Report it with a trace to whoever runs the server.",
             )
             return Rejection(error.status_hint, failure, error.reason)
-
-
-def _unencrypted_reason(verdict: NegotiatedMedia | ConsentNeeded | None) -> str | None:
-    match verdict:
-        case ConsentNeeded(reason=reason):
-            return reason
-        case NegotiatedMedia(security=ClearMedia(reason=reason)):
-            return reason
-        case _:
-            return None

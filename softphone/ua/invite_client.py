@@ -27,12 +27,12 @@ from softphone.ua.inputs import MediaOpened
 from softphone.ua.outcomes import call_failure, flow_lost, no_answer
 from softphone.ua.redirections import Redirections
 from softphone.ua.reliable_receipt import ReliableReceipt, is_reliable
+from softphone.ua.requester import MAX_CHALLENGES
 from softphone.ua.responses import capabilities, new_request, reason_value, sdp_of, with_next_cseq
 from softphone.ua.server_times import MAX_RETRY_AFTER, retry_after
 from softphone.ua.session_change import ChangeOwner, SessionChange
 from softphone.ua.session_timer import SessionTimer
 
-MAX_CHALLENGES = 6  # answers to challenges of one INVITE: proxies, the other side, stale nonces
 MAX_FORKS = 16  # early dialogs kept of one INVITE; further ones are not followed (named bound on a peer's memory use)
 MAX_SURPLUS = 128  # unanswered BYEs to dialogs that are not the call's; a 2xx that would need one more is not heard
 

@@ -6,8 +6,9 @@ One table; a status without a row gets the words of its class. The peer's own re
 from __future__ import annotations
 
 from softphone.errors import Failure, FailureKind
-from softphone.sdp.negotiated import ConsentNeeded, Rejection
+from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, NegotiatedMedia, Rejection
 from softphone.sip.message import Response
+from softphone.ua.foreign_text import quoted
 from softphone.ua.server_times import retry_after
 
 K = FailureKind
@@ -95,12 +96,7 @@ def _evidence(response: Response) -> tuple[str, ...]:
     facts = [f"SIP {response.status} {response.reason}"]
     facts += [f"Warning: {value}" for value in response.headers.get_all("Warning")[:3]]
     facts += [f"Reason: {value}" for value in response.headers.get_all("Reason")[:3]]
-    return tuple(_quoted(fact, 300) for fact in facts)
-
-
-def _quoted(text: str, most: int) -> str:
-    """A peer's words within ours: no line breaks, escape sequences or direction marks, which change how ours read."""
-    return "".join(character if character.isprintable() else "·" for character in text[:most])
+    return tuple(quoted(fact, 300) for fact in facts)
 
 
 def call_failure(response: Response, *, offered_srtp_only: bool = False) -> Failure:
@@ -137,7 +133,7 @@ def subscription_failure(response: Response | None, what: str, ended: str = "") 
     reason = reason.replace("{what}", what)
     if response is not None:
         return _failure((kind, reason, remedy), response)
-    return Failure(kind, f"{reason}.", f"{remedy}.", (f"Subscription-State: {_quoted(ended, 100)}",) if ended else ())
+    return Failure(kind, f"{reason}.", f"{remedy}.", (f"Subscription-State: {quoted(ended, 100)}",) if ended else ())
 
 
 def message_failure(response: Response) -> Failure:
@@ -150,7 +146,7 @@ def message_failure(response: Response) -> Failure:
 
 def _failure(row: tuple[FailureKind, str, str], response: Response) -> Failure:
     kind, reason, remedy = row
-    said = f" ({response.status} {_quoted(response.reason, 100)})" if response.reason else f" ({response.status})"
+    said = f" ({response.status} {quoted(response.reason, 100)})" if response.reason else f" ({response.status})"
     return Failure(kind, f"{reason}{said}."[:400], f"{remedy}.", _evidence(response), response.status)
 
 
@@ -182,6 +178,17 @@ def unencrypted(reason: str) -> Failure:
         reason,
         "Answer unencrypted only if you accept that the call can be listened to; otherwise turn on SRTP on the PBX.",
     )
+
+
+def unencrypted_reason(verdict: NegotiatedMedia | ConsentNeeded | None) -> str | None:
+    """Why a call would not be encrypted if it were answered so; None: it would, or our own offer decides."""
+    match verdict:
+        case ConsentNeeded(reason=reason):
+            return reason
+        case NegotiatedMedia(security=ClearMedia(reason=reason)):
+            return reason
+        case _:
+            return None
 
 
 def refused_answer(result: ConsentNeeded | Rejection | None) -> Failure:

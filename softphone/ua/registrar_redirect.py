@@ -13,6 +13,7 @@ from softphone.sip.header_values import Star, parse_contacts
 from softphone.sip.message import Response
 from softphone.sip.uri import SipUri, Uri
 from softphone.ua.account import ServerTarget
+from softphone.ua.foreign_text import quoted
 from softphone.ua.host import Redirect
 from softphone.ua.outcomes import registration_failure
 
@@ -65,15 +66,11 @@ def _refused(refusal: Failure, server: str, named: tuple[Uri, ...]) -> Failure:
             reason=f"The server {server} sends the phone elsewhere without saying where ({refusal.status}).",
             remedy="Ask whoever runs the server to check its redirection.",
         )
-    texts = tuple(str(uri)[:MAX_QUOTED] for uri in named[:MAX_NAMED])
+    texts = (quoted(str(uri), MAX_QUOTED) for uri in named[:MAX_NAMED])
     return replace(
         refusal,
         kind=FailureKind.TRANSPORT_NOT_SECURE,
         reason=f"The server {server} sends the phone to an address that is not reached over TLS.",
         remedy="Ask whoever runs the server to name the other one with sips: or with transport=tls.",
-        evidence=(*refusal.evidence, *(f"Contact: {_printable(text)}" for text in texts)),
+        evidence=(*refusal.evidence, *(f"Contact: {text}" for text in texts)),
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "·" for character in text)

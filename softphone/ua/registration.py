@@ -19,10 +19,10 @@ from softphone.ua.binding import REG_ID, Binding, instance_parameters, read_gran
 from softphone.ua.host import Host, OpenedFlow, Redirect, registered_contact, token
 from softphone.ua.outcomes import flow_lost, no_answer, registration_failure
 from softphone.ua.registrar_redirect import FOLLOWED, redirect_of
+from softphone.ua.requester import MAX_CHALLENGES
 from softphone.ua.responses import SUPPORTED_EXTENSIONS, new_request, with_next_cseq
 from softphone.ua.server_times import MAX_RETRY_AFTER, retry_after, seconds
 
-MAX_CHALLENGES = 6  # answers to challenges in one round: proxies, registrar, stale nonces
 MIN_EXPIRES = 5  # s; shorter grants are treated as this, so that a hostile registrar cannot make us spin
 ANSWER_WITHIN = 10.0  # s for an answer while the server's name leads to other addresses, too; else Timer F's 32 s
 

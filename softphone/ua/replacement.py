@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from softphone.errors import Failure, FailureKind
 from softphone.policy.media import MediaEncryption, MediaPolicy
-from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, NegotiatedMedia, Rejection
+from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, Rejection
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import from_addr
@@ -29,6 +29,7 @@ from softphone.ua.events import CallEnded, CallEstablished, CallRefused, Event, 
 from softphone.ua.host import token
 from softphone.ua.identity import caller_identity, party_of
 from softphone.ua.invite_server import InviteServer
+from softphone.ua.outcomes import unencrypted_reason
 from softphone.ua.responses import response_to, warning_399
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Replacements:
                 account.id,
                 remote,
                 called=str(request.uri),
-                unencrypted=_unencrypted_reason(verdict),
+                unencrypted=unencrypted_reason(verdict),
                 identity=caller_identity(request),
                 replaces=old.id,
             )
@@ -152,9 +153,3 @@ def _clear(reason: str) -> Rejection:
         status=488,
     )
     return Rejection(488, failure, reason)
-
-
-def _unencrypted_reason(verdict: NegotiatedMedia | None) -> str | None:
-    if verdict is not None and isinstance(verdict.security, ClearMedia):
-        return verdict.security.reason
-    return None
