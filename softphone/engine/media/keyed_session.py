@@ -53,6 +53,7 @@ class KeyedMediaSession(MediaSession):
         self._waiting: _Waiting | None = None
         self._agreed: NegotiatedMedia | None = None  # with DtlsSrtpSecurity
         self._in_force: MediaSecurity | None = None  # of what runs
+        self._by_handshake = False  # its keys came so
 
     @property
     def started(self) -> bool:
@@ -87,8 +88,11 @@ class KeyedMediaSession(MediaSession):
         self._in_force = media.security
         if self._waiting is not None:
             self._begin(media, now)
-        else:
-            super().update(media, now)
+            return
+        super().update(media, now)
+        if self._by_handshake:
+            self._by_handshake = False
+            self.announce_again()
 
     def set_muted(self, muted: bool) -> None:
         if self._waiting is not None:
@@ -143,7 +147,7 @@ class KeyedMediaSession(MediaSession):
         if self._waiting is None:
             self._run(now)
             return
-        self._in_force = self._keying.srtp
+        self._in_force, self._by_handshake = self._keying.srtp, True
         self._begin(replace(self._agreed, security=self._keying.srtp), now)
 
     def _begin(self, media: NegotiatedMedia, now: float) -> None:
@@ -167,6 +171,9 @@ class KeyedMediaSession(MediaSession):
             return
         self._in_force = self._keying.srtp
         super().update(replace(self._agreed, security=self._in_force), now)
+        if not self._by_handshake:
+            self._by_handshake = True
+            self.announce_again()
 
     def _send_datagram(self, datagram: bytes, to: Address) -> None:
         with contextlib.suppress(OSError):  # lost like any other; it is sent again

@@ -51,6 +51,7 @@ KEYS_AGAIN_S = 10.0
 EARLY_PACKETS, EARLY_S = 64, 2.0
 """What comes before the keys do: at most so many packets, none older (security.md: "buffered briefly")."""
 _BANDWIDTH = 10_000  # octets a second of one G.711 stream with headers; of it the share of RTCP is reckoned
+_ANOTHER_WAY = "keys that came in another way"  # no suite's name
 _CNAME_OCTETS = 12  # 96 random bits (RFC 7022 §4.2)
 
 
@@ -101,6 +102,11 @@ class MediaSession:
         if self._running is None:
             raise LocalProtocolError("media updated before its start")
         self._running.update(media, now)
+
+    def announce_again(self) -> None:
+        """The keys came in another way than those before: MediaSecured follows with the next packet, whatever suite."""
+        if self._running is not None:
+            self._running.announce_again()
 
     def rebind(self, sockets: MediaSockets) -> None:
         """Other sockets from now on; everything else goes on as it was. The former ones are closed."""
@@ -238,6 +244,10 @@ class _Running:
         if media.direction.receives and not old.direction.receives:
             self._heard_at = now
         self.listen()
+
+    def announce_again(self) -> None:
+        if self._announced:
+            self._announced = _ANOTHER_WAY
 
     def rebind(self, sockets: MediaSockets) -> None:
         self._sockets = sockets

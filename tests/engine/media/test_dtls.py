@@ -456,6 +456,22 @@ def test_keys_by_description_and_keys_by_dtls_may_follow_each_other() -> None:
         ]
 
 
+def test_another_way_of_agreeing_on_keys_is_told_although_the_suite_stays() -> None:
+    """What the person is shown says how the keys came."""
+    with pair() as both:
+        begin(both, says(4, 1), says(4, 2), *agreed(both, ("AES_CM_128_HMAC_SHA1_80",)))
+        both.advance(0.5)
+        of_a, of_b = crossed_keys()
+        both.a.session.update(negotiated(both.b.port, of_a, rtcp_mux=True), both.now)
+        both.b.session.update(negotiated(both.a.port, of_b, rtcp_mux=True), both.now)
+        both.advance(0.5)
+        _update(both, *agreed(both, ("AES_CM_128_HMAC_SHA1_80",)))
+        both.advance(0.5)
+        _update(both, *agreed(both, ("AES_CM_128_HMAC_SHA1_80",)))
+        both.advance(0.5)
+        assert [event.srtp_suite for event in both.a.heard_of(MediaSecured)] == ["AES_CM_128_HMAC_SHA1_80"] * 3
+
+
 def test_an_agreed_clear_call_takes_no_handshake() -> None:
     with pair() as both:
         both.start(says(1, 1), says(1, 2), (CLEAR, CLEAR))
