@@ -15,6 +15,7 @@ from softphone.codecs.opus import MAX_DECODED, SAMPLE_RATE, Opus
 from softphone.codecs.records import CODEC_RECORDS
 from softphone.engine.media.codec_libraries import opus_library
 from softphone.errors import LocalProtocolError, RemoteProtocolError
+from tests.codecs.vowels import vowels
 
 FRAME = SAMPLE_RATE // 50
 Sound = NDArray[np.int16]
@@ -22,19 +23,6 @@ Sound = NDArray[np.int16]
 
 def made(parameters: str = "useinbandfec=1") -> Opus:
     return Opus(opus_library(), parameters)
-
-
-def voice(seconds: float = 2.0) -> Sound:
-    """Vowel-like: a gliding pitch with harmonics to 3 kHz, in syllables of a quarter of a second."""
-    at = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    phase = 2 * np.pi * np.cumsum(140 + 40 * np.sin(2 * np.pi * 0.9 * at)) / SAMPLE_RATE
-    formants = [
-        1 / (1 + ((140 * n - 600) / 300) ** 2) + 0.3 / (1 + ((140 * n - 2300) / 400) ** 2) for n in range(1, 22)
-    ]
-    sound = sum(weight * np.sin(n * phase) for n, weight in enumerate(formants, start=1))
-    loudness = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * at)
-    voiced: Sound = np.rint(9000 * sound * loudness / np.abs(sound).max()).astype(np.int16)
-    return voiced
 
 
 def frames(sound: Sound, samples: int = FRAME) -> list[Sound]:
@@ -53,7 +41,7 @@ def spectral_distance(one: Sound, other: Sound) -> float:
 @pytest.mark.parametrize("ptime", CODEC_RECORDS["OPUS"].ptimes)
 def test_what_is_encoded_is_decoded_with_the_same_length_and_shape(ptime: int) -> None:
     codec = made()
-    sound = voice()
+    sound = vowels()
     samples = SAMPLE_RATE * ptime // 1000
     packets = [codec.encode(frame) for frame in frames(sound, samples)]
     assert max(map(len, packets)) < 400
@@ -71,7 +59,7 @@ def test_what_is_encoded_is_decoded_with_the_same_length_and_shape(ptime: int) -
 def test_the_bit_rate_is_ours_or_the_peers_if_that_is_lower() -> None:
     def bit_rate(parameters: str) -> float:
         codec = made(parameters)
-        return sum(len(codec.encode(frame)) for frame in frames(voice())) * 8 / 2.0
+        return sum(len(codec.encode(frame)) for frame in frames(vowels())) * 8 / 2.0
 
     assert 20_000 < bit_rate("useinbandfec=1") < 42_000
     assert bit_rate("useinbandfec=1;maxaveragebitrate=12000") < 18_000
@@ -81,7 +69,7 @@ def test_the_bit_rate_is_ours_or_the_peers_if_that_is_lower() -> None:
 
 def test_constant_bit_rate_is_honoured() -> None:
     codec = made("cbr=1")
-    assert len({len(codec.encode(frame)) for frame in frames(voice())}) == 1
+    assert len({len(codec.encode(frame)) for frame in frames(vowels())}) == 1
 
 
 def test_a_peer_that_plays_8_khz_is_sent_no_more() -> None:
@@ -101,7 +89,7 @@ def test_a_peer_that_plays_8_khz_is_sent_no_more() -> None:
 )
 def test_nonsense_in_fmtp_is_no_harm(parameters: str) -> None:
     codec = made(parameters)
-    assert len(codec.decode(codec.encode(voice(0.02)))) == FRAME
+    assert len(codec.decode(codec.encode(vowels(0.02)))) == FRAME
 
 
 def _heard_with_losses(sound: Sound, fec: bool, replace: Callable[[Opus, bytes], Sound]) -> tuple[Sound, Sound]:
@@ -123,7 +111,7 @@ def _heard_with_losses(sound: Sound, fec: bool, replace: Callable[[Opus, bytes],
 
 
 def test_a_lost_frame_comes_back_from_the_packet_after_it_far_better_than_concealed() -> None:
-    sound = voice(4.0)
+    sound = vowels(4.0)
     recovered = spectral_distance(*_heard_with_losses(sound, True, lambda codec, after: codec.recover(after, FRAME)))
     concealed = spectral_distance(*_heard_with_losses(sound, True, lambda codec, _: codec.conceal(FRAME)))
     print("recovered", recovered, "concealed", concealed)
@@ -131,7 +119,7 @@ def test_a_lost_frame_comes_back_from_the_packet_after_it_far_better_than_concea
 
 
 def test_a_peer_without_redundancy_is_sent_none() -> None:
-    sound = voice(4.0)
+    sound = vowels(4.0)
     recovered = spectral_distance(*_heard_with_losses(sound, False, lambda codec, after: codec.recover(after, FRAME)))
     concealed = spectral_distance(*_heard_with_losses(sound, False, lambda codec, _: codec.conceal(FRAME)))
     assert recovered == pytest.approx(concealed, rel=0.1)
@@ -139,7 +127,7 @@ def test_a_peer_without_redundancy_is_sent_none() -> None:
 
 def test_concealment_goes_on_with_the_sound_and_then_fades() -> None:
     codec = made()
-    for frame in frames(voice(1.0)):
+    for frame in frames(vowels(1.0)):
         last = codec.decode(codec.encode(frame))
     energy = [float(np.mean(codec.conceal(FRAME).astype(float) ** 2)) for _ in range(25)]
     assert 0.1 < energy[0] / np.mean(last.astype(float) ** 2) < 4
@@ -149,7 +137,7 @@ def test_concealment_goes_on_with_the_sound_and_then_fades() -> None:
 @pytest.mark.parametrize("samples", [1, 119, 120, 480, 960, 2880, 5760])
 def test_as_much_is_concealed_as_was_asked_for(samples: int) -> None:
     codec = made()
-    packet = codec.encode(voice(0.02))
+    packet = codec.encode(vowels(0.02))
     assert len(codec.conceal(samples)) == samples
     assert len(codec.recover(None, samples)) == samples
     assert len(codec.recover(packet, samples)) == samples
@@ -191,7 +179,7 @@ def test_reports_of_loss_raise_the_redundancy_at_once_and_lower_it_slowly() -> N
 def test_with_dtx_silence_is_not_sent_and_its_background_goes_on_at_the_other_end() -> None:
     sender, receiver = made("usedtx=1"), made()
     noise = np.random.default_rng(2).normal(0, 40, 3 * SAMPLE_RATE).astype(np.int16)
-    packets = [sender.encode(frame) for frame in frames(np.concatenate((voice(1.0), noise)))]
+    packets = [sender.encode(frame) for frame in frames(np.concatenate((vowels(1.0), noise)))]
     assert sum(packet == b"" for packet in packets) > 80
     assert all(packets[:45])
     for packet in packets:
