@@ -17,16 +17,21 @@ from softphone.rtp.serial_numbers import sequence_difference, timestamp_differen
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Decode this packet and play it."""
+    """Decode this packet and play it, longer by about `change_ms` (shorter: negative) if the sound lends itself."""
 
     packet: RtpPacket
+    change_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A packet that should play now is not there: conceal `count` frames."""
+    """A packet that should play now is not there: conceal `count` frames.
+
+    `following` is the packet right after this gap, if it is held: it may carry what is missing (Opus, RFC 6716 §2.1.7).
+    """
 
     count: int = 1
+    following: RtpPacket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,19 @@ class Idle:
 Playout = Frame | Missing | Idle
 _MISSING = Missing()
 _IDLE = Idle()
+
+
+@dataclass(frozen=True, slots=True)
+class JitterBufferState:
+    """A jitter buffer at a moment, to be drawn."""
+
+    target_ms: float  # above the fastest packets' delay
+    delay_ms: float  # of the packet played last, likewise
+    depth_ms: float  # sound held back
+    late: int  # packets that came after their time
+    duplicates: int
+    dropped: int  # packets thrown away because too much was held back
+    concealed: int  # frames
 
 
 class JitterBuffer(Protocol):

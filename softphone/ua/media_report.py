@@ -6,6 +6,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class PlayoutReport:
+    """How the peer's sound is evened out: the jitter buffer now, and counts since the session's start."""
+
+    target_ms: float = 0.0  # wanted between the fastest packets' arrival and their sounding
+    delay_ms: float = 0.0  # had, likewise
+    depth_ms: float = 0.0  # sound held back
+    late: int = 0  # packets that came after their time
+    lengthened_ms: float = 0.0  # put in to hold more back
+    shortened_ms: float = 0.0  # left out to hold less back
+
+
+@dataclass(frozen=True, slots=True)
 class MediaReport:
     """Counts since the session's start. A field that is not known is None."""
 
@@ -22,3 +34,4 @@ class MediaReport:
     concealed_ms: float = 0.0
     microphone_level_db: float | None = None  # dBFS over the last second
     speaker_level_db: float | None = None
+    playout: PlayoutReport = PlayoutReport()

@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 INTERRUPTED_S = 2.0
 """Nothing authentic for so long after there was something: MediaInterrupted, and again when it goes on."""
+PAUSE_S = 15.0
+"""The same after the peer described its silence: one description may stand for all of it, RTCP comes meanwhile."""
 SILENCE_S = 30.0
 """Nothing authentic for so long, while something is due: MediaTimedOut, again after each such span."""
 REPORT_INTERVAL_S = 1.0
@@ -280,7 +282,8 @@ class _Running:
         if not self._media.direction.receives:
             self._heard(now)  # in hold nothing is due
             return
-        if not self._interrupted and self._announced is not None and now - self._heard_at >= INTERRUPTED_S:
+        quiet = PAUSE_S if self.receiver.in_pause else INTERRUPTED_S
+        if not self._interrupted and self._announced is not None and now - self._heard_at >= quiet:
             self._interrupted = True
             self._post(MediaInterrupted(self._media_id))
         if now - self._heard_at >= SILENCE_S + self._silences * SILENCE_S:
@@ -323,6 +326,7 @@ class _Running:
             concealed_ms=receiver.concealed_ms,
             microphone_level_db=self.transmitter.level.dbfs,
             speaker_level_db=receiver.level.dbfs,
+            playout=receiver.playout,
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:

@@ -11,13 +11,17 @@ from typing import assert_never
 
 import numpy as np
 
-from softphone.codecs.registry import Codec
+from softphone.codecs.comfort_noise import CLOCK_RATE
+from softphone.codecs.comfort_noise import PAYLOAD_TYPE as COMFORT_NOISE
+from softphone.codecs.registry import REDUNDANT, Codec
 from softphone.dsp.level import LevelMeter
 from softphone.dsp.resampler import Resampler
+from softphone.dsp.time_scale import TimeScaler
 from softphone.engine.audio.backend import BLOCK_MS, Samples
 from softphone.engine.media.contexts import receiving_context, same_receiving_key
 from softphone.errors import RemoteProtocolError
-from softphone.rtp.jitter_buffer import FixedJitterBuffer, Frame, Idle, Missing
+from softphone.rtp.adaptive_jitter_buffer import AdaptiveJitterBuffer
+from softphone.rtp.jitter_buffer import Frame, Idle, Missing
 from softphone.rtp.packet import RtpPacket, parse_rtp
 from softphone.rtp.reception import MIN_SEQUENTIAL, ReceptionStatistics
 from softphone.rtp.rtcp import parse_compound
@@ -27,6 +31,7 @@ from softphone.srtp.context import MediaReceiver
 from softphone.srtp.key_lifetime import KeyLifetimeEnded
 from softphone.srtp.replay import Replayed
 from softphone.srtp.transforms import AuthenticationFailed
+from softphone.ua.media_report import PlayoutReport
 
 RETIRED_KEY_S = 2.0
 """Seconds for which packets under the key before are still taken: what was on its way when the key changed."""
@@ -52,11 +57,24 @@ class Receiver:
         self._media = media
         self.statistics = self._new_statistics(media)
         self._ready: Samples = np.zeros(0, np.int16)  # at the endpoint's rate, decoded and not played yet
+        self._playout_before = PlayoutReport()
         self._use(codec)
 
     @property
     def lost(self) -> int:
         return self._lost_before + self.statistics.lost
+
+    @property
+    def playout(self) -> PlayoutReport:
+        before, state = self._playout_before, self._jitter_buffer.state
+        return PlayoutReport(
+            target_ms=state.target_ms,
+            delay_ms=state.delay_ms,
+            depth_ms=state.depth_ms,
+            late=before.late + state.late,
+            lengthened_ms=before.lengthened_ms + self._scaler.lengthened_ms,
+            shortened_ms=before.shortened_ms + self._scaler.shortened_ms,
+        )
 
     @property
     def aging(self) -> bool:
@@ -81,6 +99,7 @@ class Receiver:
             or media.telephone_event != old.telephone_event
         )
         if changed or renewed:
+            self._playout_before = self.playout
             self._use(codec)
         return renewed
 
@@ -117,7 +136,7 @@ class Receiver:
                 return True, self._events.receive(packet) or ""
         except RemoteProtocolError:
             return True, ""
-        if packet.payload_type != self._media.format.receive_payload_type:
+        if packet.payload_type != self._media.format.receive_payload_type and not self._is_comfort_noise(packet):
             return True, ""
         if self._media.direction.receives:
             self._jitter_buffer.put(packet, now)
@@ -131,29 +150,49 @@ class Receiver:
             return self._silence
         ready = self._ready
         while ready.size < wanted:
-            played = self._resampler.process(self._next(self._codec.sample_rate * BLOCK_MS // 1000, now))
+            ahead = ready.size / self._endpoint_rate + self._scaler.pending / self._codec.sample_rate
+            played = self._resampler.process(self._next(self._codec.sample_rate * BLOCK_MS // 1000, now + ahead))
             self.level.update(played)
             ready = np.concatenate((ready, played)) if ready.size else played
         block, self._ready = ready[:wanted], ready[wanted:]
         return block
 
-    def _next(self, frame: int, now: float) -> Samples:
-        """What the jitter buffer has for this moment, as samples at the codec's rate; `frame` of them at least."""
-        playout = self._jitter_buffer.get(now)
+    def _next(self, frame: int, at: float) -> Samples:
+        """What the jitter buffer has for the moment `at`, as samples at the codec's rate; `frame` are 10 ms.
+
+        Nothing, where a period is to be left out and more sound is needed for that.
+        """
+        playout = self._jitter_buffer.get(at)
         match playout:
             case Frame():
+                if self._is_comfort_noise(playout.packet):
+                    self._codec.comfort_noise(playout.packet.payload)
+                    return self._scaler.process(self._codec.pause(frame))
                 try:
                     samples = self._codec.decode(playout.packet.payload)
                 except RemoteProtocolError:
                     samples = np.zeros(0, np.int16)
-                return samples if samples.size else self._codec.conceal(frame)
+                if samples.size == 0:
+                    return self._scaler.process(self._codec.conceal(frame))
+                return self._scaler.process(samples, playout.change_ms)
             case Missing():
-                self.concealed_ms += playout.count * BLOCK_MS
-                return self._codec.conceal(playout.count * frame)
+                if not self._codec.in_pause:
+                    self.concealed_ms += playout.count * BLOCK_MS
+                following = None if playout.following is None else playout.following.payload
+                return self._scaler.process(self._codec.recover(following, playout.count * frame))
             case Idle():
-                return np.zeros(frame, np.int16)
+                return self._scaler.process(self._codec.pause(frame))
             case _:
                 assert_never(playout)
+
+    @property
+    def in_pause(self) -> bool:
+        """The peer said that it is silent: packets that do not come are no sign of trouble."""
+        return self._codec.in_pause
+
+    def _is_comfort_noise(self, packet: RtpPacket) -> bool:
+        """With G.711, agreed on or not: a gateway's silence is better heard than concealed."""
+        return packet.payload_type == COMFORT_NOISE and self._codec.sample_rate == CLOCK_RATE
 
     def _unprotect_rtp(self, data: bytes, now: float) -> bytes:
         self.under_retired_key = False
@@ -193,7 +232,10 @@ class Receiver:
         media = self._media
         self._codec: Codec = codec
         clock_rate = media.format.clock_rate
-        self._jitter_buffer = FixedJitterBuffer(clock_rate, clock_rate * BLOCK_MS // 1000)
+        self._jitter_buffer = AdaptiveJitterBuffer(
+            clock_rate, clock_rate * BLOCK_MS // 1000, redundant=media.format.name in REDUNDANT
+        )
+        self._scaler = TimeScaler(codec.sample_rate)
         self._resampler: Resampler = Resampler(codec.sample_rate, self._endpoint_rate)
         self._ready = np.zeros(0, np.int16)
         event = media.telephone_event
