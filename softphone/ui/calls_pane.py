@@ -38,10 +38,11 @@ class _Column(QWidget):
 
 
 class CallsPane(QScrollArea):
-    """`clock` reads the engine's clock. Emits `dial(address)` for "Call again" and `focus_freed` when a card that had
-    the keyboard's focus goes away."""
+    """`clock` reads the engine's clock. Emits `dial(address, account)` for "Call again" and `focus_freed` when a card
+    that had the keyboard's focus goes away.
+    """
 
-    dial = Signal(str)
+    dial = Signal(str, str)
     focus_freed = Signal()
 
     def __init__(

@@ -18,7 +18,7 @@ class EndedView(Card):
     """Stays until it is closed; the pane closes those without a failure by itself. Emits `closed(call_id)`."""
 
     closed = Signal(str)
-    call_again = Signal(str)
+    call_again = Signal(str, str)  # address, account
 
     def __init__(self, call: CallView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,7 +34,7 @@ class EndedView(Card):
         self.failure.say_failure(self.reason)
         self.quality.show_text(words.line_quality(call.report))
         again = SymbolButton("call", self.tr("Call again"), part="switch")
-        again.clicked.connect(lambda: self.call_again.emit(call.remote.uri))
+        again.clicked.connect(lambda: self.call_again.emit(call.remote.uri, call.account_id))
         close = SymbolButton("close", self.tr("Close"), part="switch")
         close.clicked.connect(lambda: self.closed.emit(call.id))
         row = QHBoxLayout()

@@ -10,7 +10,7 @@ from softphone.ua.account import AccountId, WatchedLine
 from softphone.ua.events import LineState
 from softphone.ui import words
 from softphone.ui.symbols import SymbolButton
-from softphone.ui.texts import announce, foreign
+from softphone.ui.texts import announce, foreign, plain_tip
 
 _COLUMNS = 2
 _SYMBOLS: dict[LineState, tuple[str, str]] = {
@@ -44,7 +44,7 @@ class LineButton(SymbolButton):
         self.set_look(*_SYMBOLS[line.state])
         ringing = line.state is LineState.RINGING
         tip = self.tr("Take the call that rings there") if ringing else self.tr("Call this line")
-        self.setToolTip(line.failure.reason if line.failure is not None else tip)
+        self.setToolTip(plain_tip(line.failure.reason) if line.failure is not None else tip)
         if self._told not in (None, line.state):
             announce(self, self.accessibleName())
         self._told = line.state

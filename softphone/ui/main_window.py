@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSettings, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self.accounts.call.connect(self.dial_with)
         self.accounts.hide()
         self.calls = CallsPane(submit, clock)
-        self.calls.dial.connect(self.dial)
+        self.calls.dial.connect(self.dial_with)
         self.starting = TextLabel(self.tr("The phone is starting …"), part="muted")
         self.starting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.sign_in = SignInView(submit)
@@ -90,6 +90,7 @@ class MainWindow(QMainWindow):
         self.settings.finished.connect(self.show_phone)
         self.options = OptionsPage(submit)
         self.options.finished.connect(self.show_phone)
+        self.options.applied.connect(lambda: self.notice.say(""))
         self.messages = MessagesPage(submit)
         self.messages.finished.connect(self.show_phone)
         self.phone = self._phone_page(hint)
@@ -98,6 +99,9 @@ class MainWindow(QMainWindow):
         for page in (self.starting, self.sign_in, self.phone, self.settings, self.options, self.messages):
             self.pages.addWidget(page)
         self.pages.currentChanged.connect(lambda _page: self._arrange())
+        for page in (self.settings, self.options, self.messages):
+            escape = QShortcut(QKeySequence("Escape"), page, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            escape.activated.connect(self.show_phone)
         inside = QWidget()
         self._layout = QVBoxLayout(inside)
         self._layout.setContentsMargins(14, 12, 14, 14)
@@ -117,7 +121,7 @@ class MainWindow(QMainWindow):
         self.lines.call.connect(self.dial_with)
         self.lines.pick_up.connect(lambda uri, account: self._submit(PickUp(secrets.token_hex(8), account, uri)))
         self.recent = RecentList()
-        self.recent.call.connect(self.dial)
+        self.recent.call.connect(self.dial_with)
         self.hint = TextLabel(part="muted", scale=0.92)
         self.hint.show_text(hint)
         self._room = QWidget()  # takes the height that the list of past calls does not want
@@ -243,6 +247,7 @@ class MainWindow(QMainWindow):
             return
         failure = state.notices[-1]
         self.sign_in.refuse(failure)
+        self.options.refused()
         self.notice.say_failure(failure)
         announce(self, words.sentence(failure))
 
@@ -319,8 +324,9 @@ class MainWindow(QMainWindow):
         self._dial(address, view.account_id, view.withheld)
 
     def dial_with(self, address: str, account_id: str) -> None:
-        """A key that belongs to an account: its voice mailbox, its watched lines."""
-        self._dial(address, account_id, None)
+        """What belongs to an account: its voice mailbox, its watched lines, its past calls."""
+        known = self._state is not None and self._state.account(account_id) is not None
+        self._dial(address, account_id if known else None, None)
 
     def _dial(self, address: str, account_id: str | None, withheld: bool | None) -> None:
         self.calls.close_ended()

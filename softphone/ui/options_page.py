@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from softphone.messages import AccountOptions, AnyCommand, ChangeAccountOptions, ChooseDefaultAccount
 from softphone.state import AccountView, AppState
@@ -20,8 +20,9 @@ from softphone.ui.texts import TextLabel, announce
 
 
 class OptionsPage(QWidget):
-    """Emits `finished` when the person goes back to the phone."""
+    """Emits `applied` when the engine has taken what was asked for, `finished` when the person goes back."""
 
+    applied = Signal()
     finished = Signal()
 
     def __init__(self, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
@@ -39,6 +40,9 @@ class OptionsPage(QWidget):
         self.default.clicked.connect(lambda: self._submit(ChooseDefaultAccount(self.account_id)))
         self.form = OptionsForm()
         self.form.edited.connect(self._rule)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._follow_focus)
         self.apply = QPushButton(self.tr("Apply"))
         self.apply.setAutoDefault(False)
         self.apply.clicked.connect(self._apply)
@@ -53,7 +57,8 @@ class OptionsPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         layout.addLayout(top)
-        layout.addWidget(self._scrolled(self.account, self.default, self.form), 1)
+        self._area = self._scrolled(self.account, self.default, self.form)
+        layout.addWidget(self._area, 1)
         layout.addLayout(bottom)
 
     @staticmethod
@@ -98,6 +103,7 @@ class OptionsPage(QWidget):
             if taken:
                 self.outcome.setText(self.tr("In force for new calls."))
                 announce(self, self.outcome.text())
+                self.applied.emit()
         elif old is None:
             self.show_in_force()
 
@@ -109,6 +115,15 @@ class OptionsPage(QWidget):
         self._asked = None
         self.show_in_force()
         self.form.quiet.setFocus()
+
+    def refused(self) -> None:
+        """What was asked for is not in force; it stays in the fields, to be corrected."""
+        self._asked = None
+
+    def _follow_focus(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """To a field that a key of its label went to; for Tab, Qt does this by itself."""
+        if now is not None and self.form.isAncestorOf(now):
+            self._area.ensureWidgetVisible(now)
 
     def show_in_force(self) -> None:
         view = self._view()

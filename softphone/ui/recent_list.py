@@ -12,12 +12,13 @@ from softphone.ui.theme import Theme, current_theme
 
 _ADDRESS = Qt.ItemDataRole.UserRole
 _SYMBOL = Qt.ItemDataRole.UserRole + 1
+_ACCOUNT = Qt.ItemDataRole.UserRole + 2
 
 
 class RecentList(QWidget):
-    """Emits `call(address)`."""
+    """Emits `call(address, account)`: calling again goes out with the account of the call."""
 
-    call = Signal(str)
+    call = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,7 +31,7 @@ class RecentList(QWidget):
         self.list.setMinimumHeight(self.list.fontMetrics().height() * 3)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setToolTip(self.tr("Enter or a double click calls again"))
-        self.list.itemActivated.connect(lambda item: self.call.emit(item.data(_ADDRESS)))
+        self.list.itemActivated.connect(lambda item: self.call.emit(item.data(_ADDRESS), item.data(_ACCOUNT)))
         label = QLabel(self.tr("&Recent calls"))
         label.setBuddy(self.list)
         layout = QVBoxLayout(self)
@@ -50,6 +51,7 @@ class RecentList(QWidget):
         for call in recent:
             item = QListWidgetItem(words.recent(call, now))
             item.setData(_ADDRESS, call.remote.uri)
+            item.setData(_ACCOUNT, call.account_id)
             item.setData(_SYMBOL, _symbol_of(call))
             self.list.addItem(item)
         self.dress(current_theme())

@@ -88,6 +88,11 @@ def foreign(text: str, longest: int = _LONGEST_FOREIGN_TEXT) -> str:
     return shown if len(shown) <= longest else shown[:longest] + "…"
 
 
+def plain_tip(text: str) -> str:
+    """For setToolTip, which takes what looks like markup for markup: a server's words are never that."""
+    return text.replace("<", "‹").replace(">", "›") if Qt.mightBeRichText(text) else text
+
+
 def announce(widget: QWidget, text: str, *, urgent: bool = False) -> None:
     """Has a screen reader say the text; nothing happens without one."""
     event = QAccessibleAnnouncementEvent(widget, text)

@@ -184,7 +184,7 @@ def _ended(call: CallView) -> str:
         return _tr("Call not established")
     if call.deflected is not None:
         target = address(call.deflected.target)
-        return _tr("Sent on to %s") % target if target else _tr("Refused by your settings")
+        return _tr("Sent on to %s") % target if target else _tr("Turned away by your settings")
     return _tr("Missed call") if call.direction is CallDirection.INCOMING else _tr("Call ended")
 
 
@@ -280,6 +280,9 @@ def recent(call: CallView, now: float) -> str:
     facts = [_tr("Outgoing") if outgoing else _tr("Incoming") if call.established_at is not None else _tr("Missed")]
     if call.ended is not None and call.ended.failure is not None and call.established_at is None:
         facts[0] = _tr("Not established") if outgoing else _tr("Refused")
+    if call.deflected is not None:
+        target = address(call.deflected.target)
+        facts[0] = _tr("Sent on to %s") % target if target else _tr("Turned away")
     if call.ended_at is not None:
         facts.append(time.strftime("%H:%M", time.localtime(time.time() - max(0.0, now - call.ended_at))))
     if call.established_at is not None and call.ended_at is not None:

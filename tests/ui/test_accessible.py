@@ -10,9 +10,11 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QAbstractSpinBox,
     QComboBox,
     QLabel,
     QLineEdit,
+    QPlainTextEdit,
     QWidget,
 )
 
@@ -24,7 +26,9 @@ from softphone.ua.events import RegistrationState
 from softphone.ui.main_window import MainWindow
 from softphone.ui.symbols import SymbolLabel
 from tests.ui.hands import focused, key
+from tests.ui.pictures import CONFERENCE, LINES, SEVERAL
 from tests.ui.states import (
+    BOB,
     CANNOT_ENCRYPT,
     READY,
     SELF_SIGNED,
@@ -36,7 +40,7 @@ from tests.ui.states import (
     incoming,
 )
 
-CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QAbstractItemView)
+CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QAbstractItemView, QAbstractSpinBox, QPlainTextEdit)
 
 
 def spoken_name(widget: QWidget) -> str:
@@ -79,6 +83,28 @@ def show(state: AppState, before: AppState = READY) -> Callable[[MainWindow], No
     return render
 
 
+def options(window: MainWindow) -> None:
+    window.render_state(LINES)
+    window.show_options()
+
+
+def messages(window: MainWindow) -> None:
+    window.render_state(after(LINES, ua.MessageReceived("alice@example.org", "m1", BOB, "Hello")))
+    window.show_messages()
+
+
+def asking_whereto(window: MainWindow) -> None:
+    window.render_state(CONFERENCE)
+    window.calls.cards["c1"].ask_transfer_target()  # type: ignore[union-attr]
+
+
+def sending_on(window: MainWindow) -> None:
+    window.render_state(incoming())
+    window.calls.cards["c2"].more.menu().actions()[1].trigger()  # type: ignore[union-attr]
+
+
+UNREAD = after(LINES, ua.MessageReceived("alice@example.org", "m1", BOB, "Hello"))
+ASKED = after(active(), ua.TransferRequested("c1", "sip:carol@example.org", BOB))
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "ready": show(READY),
     "recent calls": everything,
@@ -92,6 +118,14 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "keypad": with_keypad,
     "consent": show(after(dialing(), ua.ConsentRequested("c1", "No encryption."))),
     "diverted": show(after(dialing(), ua.RedirectOffered("c1", "sip:carol@example.net"))),
+    "lines, voice mail, two accounts, a message": show(UNREAD, LINES),
+    "options": options,
+    "messages": messages,
+    "transfer asked for": show(ASKED, active()),
+    "asking whereto": asking_whereto,
+    "sending on": sending_on,
+    "conference": show(CONFERENCE, LINES),
+    "several": show(SEVERAL, LINES),
     "failed call": show(ended(dialing(), failure=CANNOT_ENCRYPT), dialing()),
 }
 
@@ -110,9 +144,11 @@ def test_every_control_has_a_spoken_name(window: MainWindow, scene: str) -> None
 
 
 def _within_a_control(widget: QWidget) -> bool:
-    """Parts of a combo box or a line edit (its clear button) belong to it."""
+    """Parts of a combo box, a field of numbers or a line edit (its clear button) belong to it."""
     parent = widget.parentWidget()
-    return isinstance(parent, QLineEdit | QComboBox) or (parent is not None and _within_a_control(parent))
+    return isinstance(parent, QLineEdit | QComboBox | QAbstractSpinBox) or (
+        parent is not None and _within_a_control(parent)
+    )
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -200,3 +236,46 @@ def test_a_lost_engine_is_announced(window: MainWindow, announced: list[str]) ->
     window.engine_lost("gone")
 
     assert announced == ["The call engine stopped and is being restarted."]
+
+
+@pytest.mark.parametrize("state", [active(), CONFERENCE, incoming()])
+def test_every_entry_of_a_menu_has_words(window: MainWindow, state: AppState) -> None:
+    window.render_state(state)
+    for card in window.calls.cards.values():
+        menu = card.more.menu()  # type: ignore[union-attr]
+        menu.aboutToShow.emit()
+        entries = [action for action in menu.actions() if not action.isSeparator()]
+        assert len(entries) >= 2
+        assert all(action.text().strip() for action in entries)
+
+
+def test_a_question_of_the_other_side_is_announced(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(active())
+    announced.clear()
+    window.render_state(ASKED)
+
+    assert announced == ["Bob Sanders: The other side wants to transfer you. Call carol@example.org instead?"]
+
+
+def test_what_becomes_of_a_transfer_and_of_a_conference_is_announced(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(active())
+    announced.clear()
+    under_way = ua.TransferProgressed("c1", ua.TransferRole.TRANSFEROR, "sip:carol@example.org", 180, "Ringing")
+    window.render_state(after(active(), under_way))
+    assert announced == ["Bob Sanders: Transfer to carol@example.org is under way"]
+
+    announced.clear()
+    window.render_state(active())
+    assert announced == [], "the end of something needs no words"
+    window.render_state(after(active(), ua.ConferenceChanged(("c1",))))
+    assert announced == ["Bob Sanders: In the conference"]
+
+
+def test_messages_and_lines_are_announced(window: MainWindow, announced: list[str]) -> None:
+    window.render_state(LINES)
+    announced.clear()
+    window.render_state(after(LINES, ua.LineStateChanged("alice@example.org", "21", ua.LineState.BUSY)))
+    window.render_state(UNREAD)
+
+    assert announced[0] == "Workshop: in a call"
+    assert announced[-1] == "Message from Bob Sanders: Hello"

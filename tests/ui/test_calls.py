@@ -289,10 +289,10 @@ def test_after_the_end_the_card_says_why_and_what_to_do(window: MainWindow, engi
     assert card.failure.reason.text() == CANNOT_ENCRYPT.reason
     assert card.failure.remedy.text() == CANNOT_ENCRYPT.remedy
 
-    card.call_again.emit(BOB.uri)
+    card.call_again.emit(BOB.uri, "alice@example.org")
     redial = engine.last()
     assert isinstance(redial, c.Dial)
-    assert redial.target == "sip:bob@example.org"
+    assert (redial.target, redial.account_id) == ("sip:bob@example.org", "alice@example.org")
     assert window.calls.cards == {}
 
 

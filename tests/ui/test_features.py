@@ -8,7 +8,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 
 from softphone.errors import Failure, FailureKind
-from softphone.messages import AccountKnown, AccountOptions, ChangeAccountOptions, MediaSettings
+from softphone.messages import AccountKnown, AccountOptions, ChangeAccountOptions, MediaSettings, Noticed
 from softphone.policy.media import MediaEncryption
 from softphone.sdp.negotiated import Direction
 from softphone.state import AppState
@@ -20,7 +20,7 @@ from softphone.ui.incoming_view import IncomingView
 from softphone.ui.main_window import MainWindow
 from softphone.ui.options_form import watched_lines, watched_text
 from tests.ui.conftest import Engine
-from tests.ui.hands import click, key, type_text
+from tests.ui.hands import click, focused, key, type_text
 from tests.ui.states import BOB, FLOW, READY, active, after, incoming
 
 ALICE = "alice@example.org"
@@ -181,6 +181,7 @@ def test_a_call_that_a_rule_sent_on_is_in_the_list(window: MainWindow) -> None:
     window.render_state(after(READY, deflected))
 
     assert window.recent.list.count() == 1
+    assert "Sent on to carol@example.org" in window.recent.list.item(0).text()
 
 
 # Lines and voice mail
@@ -260,6 +261,22 @@ def test_with_several_accounts_the_one_to_call_with_is_chosen(window: MainWindow
     dialled = engine.last()
     assert isinstance(dialled, c.Dial)
     assert (dialled.target, dialled.account_id, dialled.hide_identity) == ("bob", "alice@work.example", True)
+
+
+def test_calling_again_goes_out_with_the_account_of_the_call(window: MainWindow, engine: Engine) -> None:
+    work = "alice@work.example"
+    two = after(READY, known(), known(account_id=work))
+    window.render_state(after(two, ua.CallStarted("c1", work, BOB), ua.CallEnded("c1", ua.EndedBy.REMOTE)))
+    window.recent.list.itemActivated.emit(window.recent.list.item(0))
+    dialled = engine.last()
+    assert isinstance(dialled, c.Dial)
+    assert (dialled.target, dialled.account_id) == (BOB.uri, work)
+
+    window.render_state(after(READY, ua.CallStarted("c1", work, BOB), ua.CallEnded("c1", ua.EndedBy.REMOTE)))
+    window.recent.list.itemActivated.emit(window.recent.list.item(0))
+    dialled = engine.last()
+    assert isinstance(dialled, c.Dial)
+    assert dialled.account_id is None, "that account is gone"
 
 
 # Messages
@@ -364,6 +381,46 @@ def test_options_are_applied_as_a_whole_and_shown_as_in_force(window: MainWindow
     window.render_state(after(READY, known(wanted)))
     assert page.outcome.text() == "In force for new calls."
     assert not page.apply.isEnabled()
+
+
+def test_options_that_are_refused_stay_to_be_corrected(window: MainWindow) -> None:
+    state = after(READY, known())
+    window.render_state(state)
+    window.show_options()
+    page = window.options
+    page.form.codecs.setText("GSM")
+    click(page.apply)
+    refused = after(state, Noticed(Failure(FailureKind.SETTINGS, "This version has no codec GSM.", "Use PCMU.")))
+    window.render_state(refused)
+    assert window.notice.reason.text() == "This version has no codec GSM."
+    assert page.form.codecs.text() == "GSM"
+    assert page.apply.isEnabled()
+    assert page.outcome.text() == ""
+
+    page.form.codecs.setText("PCMU")
+    click(page.apply)
+    window.render_state(after(refused, known(AccountOptions(codecs=("PCMU",)))))
+    assert page.outcome.text() == "In force for new calls."
+    assert window.notice.isHidden(), "what was refused has been corrected"
+
+
+def test_a_field_that_its_key_goes_to_comes_into_sight(window: MainWindow) -> None:
+    window.render_state(after(READY, known()))
+    window.show_options()
+    window.options.form.codecs.setFocus()
+    QTest.qWait(50)
+
+    assert not window.options.form.codecs.visibleRegion().isEmpty()
+
+
+@pytest.mark.parametrize("page", ["settings", "options", "messages"])
+def test_escape_goes_back_to_the_phone(window: MainWindow, page: str) -> None:
+    window.render_state(READY)
+    getattr(window, f"show_{page}")()
+    assert window.pages.currentWidget() is getattr(window, page)
+    key(focused(window), Qt.Key.Key_Escape)
+
+    assert window.pages.currentWidget() is window.phone
 
 
 def test_what_is_typed_is_not_lost_when_something_else_happens(window: MainWindow) -> None:

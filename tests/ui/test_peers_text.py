@@ -1,0 +1,28 @@
+"""Words of a server or a peer on the screen are text, wherever Qt would take them for markup."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from softphone.errors import Failure, FailureKind
+from softphone.state import LineView
+from softphone.ua.account import WatchedLine
+from softphone.ua.events import LineState
+from softphone.ui.lines_pane import LineButton
+from softphone.ui.texts import plain_tip
+
+
+def test_why_a_line_is_not_watched_is_no_markup(application: QApplication) -> None:
+    """The reason phrase of an answer to SUBSCRIBE stands in it."""
+    del application
+    failure = Failure(FailureKind.REJECTED, "Not watched (403 <b>Call</b> <img src=file:///x>).", "Ask why.")
+    button = LineButton("a", WatchedLine("bob"), LineView("bob", LineState.UNKNOWN, failure=failure))
+    assert "Call" in button.toolTip()
+    assert not Qt.mightBeRichText(button.toolTip())
+
+
+@pytest.mark.parametrize("text", ["<b>x</b>", "a <i>b</i>", "<!DOCTYPE html>", "<?xml version=1?>", "<x/>", "a < b", "a & b"])
+def test_no_tip_is_markup(text: str) -> None:
+    assert not Qt.mightBeRichText(plain_tip(text))
