@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from softphone.errors import Failure, FailureKind
 from softphone.state import LineView
@@ -14,15 +14,17 @@ from softphone.ui.lines_pane import LineButton
 from softphone.ui.texts import plain_tip
 
 
-def test_why_a_line_is_not_watched_is_no_markup(application: QApplication) -> None:
+def test_why_a_line_is_not_watched_is_no_markup(qtbot: QtBot) -> None:
     """The reason phrase of an answer to SUBSCRIBE stands in it."""
-    del application
     failure = Failure(FailureKind.REJECTED, "Not watched (403 <b>Call</b> <img src=file:///x>).", "Ask why.")
     button = LineButton("a", WatchedLine("bob"), LineView("bob", LineState.UNKNOWN, failure=failure))
+    qtbot.addWidget(button)
     assert "Call" in button.toolTip()
     assert not Qt.mightBeRichText(button.toolTip())
 
 
-@pytest.mark.parametrize("text", ["<b>x</b>", "a <i>b</i>", "<!DOCTYPE html>", "<?xml version=1?>", "<x/>", "a < b", "a & b"])
+@pytest.mark.parametrize(
+    "text", ["<b>x</b>", "a <i>b</i>", "<!DOCTYPE html>", "<?xml version=1?>", "<x/>", "a < b", "a & b"]
+)
 def test_no_tip_is_markup(text: str) -> None:
     assert not Qt.mightBeRichText(plain_tip(text))
