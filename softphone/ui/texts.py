@@ -90,7 +90,7 @@ def foreign(text: str, longest: int = _LONGEST_FOREIGN_TEXT) -> str:
 
 def plain_tip(text: str) -> str:
     """For setToolTip, which takes what looks like markup for markup: a server's words are never that."""
-    return text.replace("<", "‹").replace(">", "›") if Qt.mightBeRichText(text) else text
+    return text.replace("<", "‹").replace(">", "›")
 
 
 def announce(widget: QWidget, text: str, *, urgent: bool = False) -> None:
