@@ -24,7 +24,6 @@ class CallMenuButton(SymbolMenuButton):
         self._call: CallView | None = None
         self._others: tuple[CallView, ...] = ()
         self.setAccessibleName(self.tr("More"))
-        self.setToolTip(self.tr("Transfer, conference, new keys"))
         menu = QMenu(self)
         menu.aboutToShow.connect(self.fill)
         self.setMenu(menu)

@@ -31,9 +31,10 @@ from softphone.ui.cards import Card, WarningBox
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.lock import Lock
 from softphone.ui.symbols import SymbolButton
-from softphone.ui.texts import LineLabel, TextLabel, announce, foreign
+from softphone.ui.texts import LineLabel, TextLabel, announce, foreign, plain_tip
 
 HANG_UP_KEYS, MUTE_KEYS, HOLD_KEYS, KEYPAD_KEYS = "Ctrl+Shift+H", "Ctrl+Shift+M", "Ctrl+Shift+O", "Ctrl+Shift+K"
+MENU_KEYS = "Ctrl+Shift+T"
 _MOST_DIGITS = 40  # shown of those that were sent
 
 
@@ -103,6 +104,7 @@ class RunningCallView(Card):
         for button in (self.mute, self.hold, self.keypad):
             row.addWidget(button, 1)
         self.more = CallMenuButton(self._submit, self.ask_transfer_target)
+        self.more.setToolTip(self.tr("Transfer, conference, new keys (%s)") % MENU_KEYS)
         row.addWidget(self.more)
         return row
 
@@ -130,7 +132,7 @@ class RunningCallView(Card):
             self.transfer.close_question()
         self.party.setText(words.name(call.remote))
         self.address.setText(words.address(call.remote.uri))
-        self.party.setToolTip(words.address(call.remote.uri))
+        self.party.setToolTip(plain_tip(words.address(call.remote.uri)))
         self.state.setText(words.call_state(call))
         self.lock.render_lock(call.security, call.phase, account)
         self.notice.say_failure(call.notice)
@@ -237,6 +239,9 @@ class RunningCallView(Card):
 
     def ask_transfer_target(self) -> None:
         self.transfer.ask(self.tr("Transfer this call to"), self.tr("Transfer"))
+
+    def open_menu(self) -> None:
+        self.more.menu().popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
 
     def toggle_keypad(self) -> None:
         opened = self.pad.isHidden()

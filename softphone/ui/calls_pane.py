@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from softphone.messages import AnyCommand
 from softphone.state import AccountView, AppState, CallPhase, CallView
 from softphone.ua.commands import CallId
-from softphone.ui.call_view import HANG_UP_KEYS, HOLD_KEYS, KEYPAD_KEYS, MUTE_KEYS, RunningCallView
+from softphone.ui.call_view import HANG_UP_KEYS, HOLD_KEYS, KEYPAD_KEYS, MENU_KEYS, MUTE_KEYS, RunningCallView
 from softphone.ui.ended_view import EndedView
 from softphone.ui.incoming_view import ANSWER_KEYS, DECLINE_KEYS, IncomingView
 
@@ -77,6 +77,7 @@ class CallsPane(QScrollArea):
             (HANG_UP_KEYS, lambda: self._current(RunningCallView.end_call)),
             (MUTE_KEYS, self._mute),
             (HOLD_KEYS, lambda: self._current(RunningCallView.toggle_hold, CallPhase.ACTIVE)),
+            (MENU_KEYS, lambda: self._current(RunningCallView.open_menu, CallPhase.ACTIVE)),
             (KEYPAD_KEYS, lambda: self._current(RunningCallView.toggle_keypad, CallPhase.ACTIVE)),
         )
         for keys, act in actions:

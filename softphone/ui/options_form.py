@@ -88,11 +88,11 @@ class OptionsForm(QWidget):
         self.no_answer_s.setRange(1, MAX_RINGING_S)
         self.no_answer_s.setSuffix(self.tr(" s"))
         self.no_answer_s.valueChanged.connect(self.edited)
-        self._row(self.tr("… &after"), self.no_answer_s)
+        self._row(self.tr("… a&fter"), self.no_answer_s)
         self.deny = self._line(self.tr("&Refuse calls from"), self.tr("+49900*, mallory@example.org, @example.net"))
         self.deny_anonymous = self._check(self.tr("Refuse callers who do not want to be &named"))
         self.auto_answer = self._line(
-            self.tr("Let these callers be answered &by themselves, if their call asks for it"),
+            self.tr("Let these callers be answered b&y themselves, if their call asks for it"),
             "reception, @example.org",
         )
         self.hide_identity = self._check(self.tr("W&ithhold my number in all calls"))

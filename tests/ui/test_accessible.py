@@ -238,6 +238,16 @@ def test_a_lost_engine_is_announced(window: MainWindow, announced: list[str]) ->
     assert announced == ["The call engine stopped and is being restarted."]
 
 
+def test_no_two_fields_of_the_options_have_one_key(window: MainWindow) -> None:
+    options(window)
+    texts = [label.text() for label in window.options.findChildren(QLabel)]
+    texts += [button.text() for button in window.options.findChildren(QAbstractButton)]
+    keys = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+
+    assert len(keys) > 15
+    assert sorted(keys) == sorted(set(keys))
+
+
 @pytest.mark.parametrize("state", [active(), CONFERENCE, incoming()])
 def test_every_entry_of_a_menu_has_words(window: MainWindow, state: AppState) -> None:
     window.render_state(state)

@@ -68,6 +68,17 @@ def test_the_keypad_s_key_opens_the_pad_of_the_call_that_is_talked_in(window: Ma
     assert (card_of(window, "c1").pad.isHidden(), card_of(window, "c9").pad.isHidden()) == (True, False)
 
 
+def test_the_menu_s_key_opens_the_menu_of_the_call_that_is_talked_in(window: MainWindow, engine: Engine) -> None:
+    window.render_state(second())
+    key(window, Qt.Key.Key_T, CTRL_SHIFT)
+    menu = card_of(window, "c9").more.menu()
+    assert menu.isVisible()
+    for code in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Return):
+        key(menu, code)
+
+    assert engine.commands == [c.TransferTo("c9", "c1")]
+
+
 def test_cancelling_by_key_means_the_call_that_is_being_made(window: MainWindow, engine: Engine) -> None:
     window.render_state(after(active(), held("c1"), ua.CallStarted("c9", ALICE, CAROL)))
     key(window, Qt.Key.Key_H, CTRL_SHIFT)
@@ -118,6 +129,13 @@ def test_a_held_call_beside_another_takes_little_room_and_keeps_its_lock(window:
     assert carol.address.isHidden()
     window.render_state(after(active(), held("c1")))
     assert not card_of(window, "c1").mute.isHidden(), "the only call is shown in full"
+
+
+def test_an_address_is_no_markup_in_a_tip_either(window: MainWindow) -> None:
+    mallory = ua.Party("sip:<img src=x>@example.org", "Mallory")
+    window.render_state(after(READY, ua.CallStarted("c1", ALICE, mallory)))
+
+    assert not set(card_of(window, "c1").party.toolTip()) & set("<>")
 
 
 def test_a_call_that_is_held_closes_its_keypad(window: MainWindow) -> None:
