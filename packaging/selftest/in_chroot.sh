@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The gate of the frozen program: its self-test in a Debian that holds nothing but what packaging/libraries.py says the host
-# must have. No Python, no PortAudio, nothing of this checkout. Without a screen, then under Xvfb if there is one here.
+# must have. No Python, no PortAudio, no libopus, nothing of this checkout. Without a screen, then under Xvfb if there is one here.
 #
 #   sudo packaging/selftest/in_chroot.sh [FOLDER of the frozen program] [SUITE] [MIRROR]
 #

@@ -24,6 +24,7 @@ from softphone.cli.calling import CallFollower
 from softphone.cli.output import Output, QuietOutput, Result
 from softphone.cli.phone_access import Composition, events_of
 from softphone.cli.registering import await_registration
+from softphone.codecs.registry import CODECS
 from softphone.controller import Phone
 from softphone.engine.handshake_watch import ClientHello
 from softphone.engine.link.connection import attach
@@ -31,6 +32,7 @@ from softphone.engine.link.failures import AnotherWindow, LinkBroken, LinkRefuse
 from softphone.engine.link.greeting import FrontEndKind
 from softphone.engine.link.place import LinkPlace
 from softphone.engine.link.remote_phone import attached
+from softphone.engine.media.codec_libraries import missing_library
 from softphone.engine.process.lock import is_held
 from softphone.engine.process.spawn import EngineStart, child_environment, engine_start, ensure_engine, program
 from softphone.engine.waiting import in_thread
@@ -85,6 +87,8 @@ class SelftestCommand:
     async def _run(self, profile: Profile) -> None:
         with self._stage("sound library") as facts:
             facts.update(await in_thread(_sound_library))
+        with self._stage("codecs") as facts:
+            facts.update(_codecs())
         start = engine_start(profile, "--audio", "null")
         try:
             with self._stage("engine"):
@@ -177,6 +181,16 @@ def _sound_library() -> dict[str, Any]:
         reason = f"The sound library is not the program's own: {library['file']}."
         raise _broken(reason, kind=FailureKind.AUDIO_DEVICE)
     return {"version": library["version"], "file": library["file"], "devices": len(result["devices"])}
+
+
+def _codecs() -> dict[str, Any]:
+    """Which codecs can be used; a frozen program brings what they need and has all of them."""
+    missing = {name: needed for name in CODECS if (needed := missing_library(name)) is not None}
+    if missing and _bundle() is not None:
+        name, needed = next(iter(missing.items()))
+        reason = f"The codec {name} cannot be used: {needed.library} is not in the program's folder."
+        raise _broken(reason, kind=FailureKind.AUDIO_DEVICE)
+    return {"usable": [name for name in CODECS if name not in missing], "missing": list(missing)}
 
 
 def _start_engine(start: EngineStart) -> None:

@@ -25,7 +25,7 @@ from softphone.policy.tls import TlsProfile
 from softphone.storage.profile import Profile
 from tests.peers.process import short_directory, until
 
-STAGES = ["sound library", "engine", "window", "registration", "call", "offer", "end"]
+STAGES = ["sound library", "codecs", "engine", "window", "registration", "call", "offer", "end"]
 EXACT = (*TlsProfile.GATEWAY.tls13_suites, *TlsProfile.GATEWAY.tls12_suites)
 
 

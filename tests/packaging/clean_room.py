@@ -88,8 +88,9 @@ def without(*hidden: Path) -> tuple[str, ...]:
 
 
 def build_machine() -> tuple[Path, ...]:
-    """What a machine without development things does not have: PortAudio, this interpreter, this checkout."""
-    libraries = sorted({path.resolve() for path in Path("/usr/lib").rglob("libportaudio.so*")})
+    """What a machine without development things does not have: PortAudio, libopus, this interpreter, this checkout."""
+    names = ("libportaudio.so*", "libopus.so*")
+    libraries = sorted({path.resolve() for name in names for path in Path("/usr/lib").rglob(name)})
     interpreter = Path(sys.base_prefix)
     folders = [ROOT] if interpreter == Path("/usr") else [ROOT, interpreter]
     return (*libraries, *folders)

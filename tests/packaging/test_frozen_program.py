@@ -89,7 +89,7 @@ def test_variables_of_whoever_starts_it_change_nothing_of_its_tls(room: CleanRoo
 @pytest.mark.root
 def test_it_needs_nothing_of_the_machine_that_froze_it(room: CleanRoom) -> None:
     hidden = build_machine()
-    assert any(path.name.startswith("libportaudio") for path in hidden)
+    assert {path.name.partition(".")[0] for path in hidden} >= {"libportaudio", "libopus"}
     run = room.run("selftest", before=without(*hidden))
 
     assert_whole(run)
@@ -109,6 +109,15 @@ def test_without_its_own_sound_library_it_does_not_pass(room: CleanRoom) -> None
     assert run.code == 7
     assert run.result["kind"] == "audio-device"
     assert list(run.stages) == ["sound library"]
+
+
+def test_without_its_own_codec_library_it_does_not_pass(room: CleanRoom) -> None:
+    (room.bundle / "libopus.so.0").unlink()
+    run = room.run("selftest")
+
+    assert run.code == 7
+    assert "OPUS" in run.result["reason"]
+    assert list(run.stages) == ["sound library", "codecs"]
 
 
 def test_without_its_openssl_configuration_it_connects_to_nobody(room: CleanRoom) -> None:
@@ -139,7 +148,7 @@ def test_every_library_is_bundled_or_on_the_list_of_the_host_s(program: Path) ->
 
     assert missing == set()
     assert {name for name in here if libraries.is_the_hosts(name)} == set()
-    assert {"libportaudio.so.2", "libssl.so.3", "libcrypto.so.3"} <= here
+    assert {"libportaudio.so.2", "libopus.so.0", "libssl.so.3", "libcrypto.so.3"} <= here
     assert "libasound.so.2" in needed
 
 
