@@ -137,7 +137,9 @@ class SessionTimer:
             self._agree(TimerTrigger.NONE, 0, now)
         else:  # whoever says nothing of the refresher leaves it to who asked
             ours = agreed.refresher is not Refresher.UAS
-            self._agree(TimerTrigger.OURS if ours else TimerTrigger.THEIRS, agreed.interval, now)
+            # Nobody may ask for less (§5): who does all the same cannot have us refresh all the time.
+            interval = max(agreed.interval, MIN_SE)
+            self._agree(TimerTrigger.OURS if ours else TimerTrigger.THEIRS, interval, now)
 
     # Requests of theirs
 

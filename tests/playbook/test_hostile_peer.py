@@ -173,6 +173,21 @@ class TestFloods:
         assert stage.leftovers()["clients"] <= 150
         stage.settled()
 
+    def test_a_session_interval_of_a_second_does_not_have_us_refresh_all_the_time(self) -> None:
+        stage = Stage().registered()
+        invite = stage.dial()
+        interval = ("Session-Expires", "1;refresher=uac")
+        allow = ("Allow", "INVITE, UPDATE")
+        stage.reply(invite, 200, BOB, interval, allow, body=answered(invite.body, MediaPolicy()))
+        stage.heard()
+        for _ in range(100):
+            stage.wait(1)
+            for method in stage.heard():
+                assert method == "UPDATE"
+                stage.reply(stage.last(method), 200, BOB, interval)
+        assert sum(isinstance(m, Request) and m.method == "UPDATE" for m in stage.sent) == 2
+        assert stage.of(CallEnded) == []
+
     def test_a_bye_that_is_challenged_for_ever_ends_the_call_all_the_same(self) -> None:
         stage = Stage().registered()
         stage.in_call()
