@@ -14,6 +14,7 @@ from softphone.codecs.concealment import PitchConcealment
 
 SAMPLE_RATE = 16_000
 BIT_RATE = 64_000
+_HISTORY = SAMPLE_RATE * 60 // 1000  # samples from which the decoder's state can be imitated
 
 
 class G722Codec:
@@ -27,6 +28,8 @@ class G722Codec:
         self._encoder = G722.G722(SAMPLE_RATE, BIT_RATE)
         self._decoder = G722.G722(SAMPLE_RATE, BIT_RATE)
         self._concealment = PitchConcealment(SAMPLE_RATE)
+        self._history = np.zeros(0, np.int16)
+        self._imitation: G722.G722 | None = None  # in a gap: it encodes what is concealed
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
         """One octet for two samples."""
@@ -36,11 +39,23 @@ class G722Codec:
         """Two samples for each octet; any payload is readable."""
         if not payload:
             return np.zeros(0, np.int16)
-        return self._concealment.received(np.frombuffer(self._decoder.decode(payload), dtype=np.int16))
+        sound = np.frombuffer(self._decoder.decode(payload), dtype=np.int16)
+        self._imitation = None
+        self._history = np.concatenate((self._history, sound))[-_HISTORY:]
+        return self._concealment.received(sound)
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
-        """What most likely was in the packets that did not come: the last pitch periods, fading."""
-        return self._concealment.conceal(samples)
+        """What most likely was in the packets that did not come: the last pitch periods, fading.
+
+        The decoder hears it too: its predictor then stands nearer to the sender's when packets come again (the idea
+        of G.722 Appendix IV).
+        """
+        sound = self._concealment.conceal(samples)
+        if self._imitation is None:
+            self._imitation = G722.G722(SAMPLE_RATE, BIT_RATE)
+            self._imitation.encode(self._history[len(self._history) % 2 :])
+        self._decoder.decode(self._imitation.encode(sound[: len(sound) // 2 * 2]))
+        return sound
 
     def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
         """Nothing of a packet is repeated in the next one."""
