@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from softphone.state import AccountView, AppState, LineView
@@ -51,7 +52,10 @@ class LineButton(SymbolButton):
 
 
 class LinesPane(QWidget):
-    """Hidden without watched lines. Emits `call(address, account)` and `pick_up(line, account)`."""
+    """Hidden without watched lines. Emits `call(address, account)` and `pick_up(line, account)`.
+
+    Ctrl and a digit press the first nine keys.
+    """
 
     call = Signal(str, str)
     pick_up = Signal(str, str)
@@ -64,6 +68,9 @@ class LinesPane(QWidget):
         self._grid.setSpacing(6)
         for column in range(_COLUMNS):
             self._grid.setColumnStretch(column, 1)
+        for number in range(1, 10):
+            shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
+            shortcut.activated.connect(lambda number=number: self._pressed_number(number))
         self.hide()
 
     def render_accounts(self, accounts: tuple[AccountView, ...]) -> None:
@@ -94,6 +101,11 @@ class LinesPane(QWidget):
             button.clicked.connect(lambda _checked=False, key=key: self._pressed(key))
             self.buttons[key] = button
             self._grid.addWidget(button, place // _COLUMNS, place % _COLUMNS)
+
+    def _pressed_number(self, number: int) -> None:
+        keys = list(self.buttons)
+        if number <= len(keys):
+            self._pressed(keys[number - 1])
 
     def _pressed(self, key: _Key) -> None:
         account_id, uri = key

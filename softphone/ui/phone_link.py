@@ -43,7 +43,9 @@ LinkFactory = Callable[[Callable[[], None]], Link]
 
 
 class PhoneLink(QObject):
-    """`changed` after each new state; the rest as they happen. All signals are emitted in the GUI thread."""
+    """`changed` once for all that came together: a flood of events must not be drawn one by one. The rest as they
+    happen. All signals are emitted in the GUI thread.
+    """
 
     changed = Signal()
     attached = Signal()  # an engine answers: at the start and after each loss
@@ -57,6 +59,7 @@ class PhoneLink(QObject):
         super().__init__(parent)
         self.state = AppState()
         self._clock = clock
+        self._stale = False  # the state is newer than what `changed` told last
         self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
         self._link = link_factory(self._woken.emit)
 
@@ -73,12 +76,19 @@ class PhoneLink(QObject):
     def _drain(self) -> None:
         for item in self._link.take():
             self._take(item)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._stale:
+            self._stale = False
+            self.changed.emit()
 
     def _take(self, item: LinkItem) -> None:
         match item:
             case StateReceived(state=state):
                 self.state = _with_lost_calls(state, self.state)
-                self.changed.emit()
+                self._stale = True
+                self._tell()
                 self.attached.emit()
             case EventReceived(event=event, state=state):
                 self.state = _with_lost_calls(state, self.state)
@@ -86,11 +96,11 @@ class PhoneLink(QObject):
                     self.raised.emit(event.dial)
                 elif isinstance(event, EngineEnding):
                     self.ending.emit()
-                self.changed.emit()
+                self._stale = True
             case EngineLost(reason=reason):
                 self._end_calls(reason)
                 self.lost.emit(reason)
-                self.changed.emit()
+                self._stale = True
             case EngineUnavailable(failure=failure):
                 self.unavailable.emit(failure)
             case EngineBack():

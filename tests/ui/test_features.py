@@ -209,6 +209,21 @@ def test_lines_are_keys_that_call_or_pick_up(window: MainWindow, engine: Engine)
     assert (dialled.target, dialled.account_id) == ("carol@example.org", ALICE)
 
 
+def test_lines_have_keys_on_the_keyboard(window: MainWindow, engine: Engine) -> None:
+    state = after(READY, known(AccountOptions(watched=WATCHED)))
+    window.render_state(state)
+    key(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert engine.commands == []
+    key(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    dialled = engine.last()
+    assert isinstance(dialled, c.Dial)
+    assert dialled.target == "carol@example.org"
+
+    window.render_state(after(state, ua.LineStateChanged(ALICE, "bob@example.org", ua.LineState.RINGING, CAROL)))
+    key(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert isinstance(engine.last(), c.PickUp)
+
+
 def test_voice_messages_are_one_click_away(window: MainWindow, engine: Engine) -> None:
     window.render_state(READY)
     row = window.accounts.rows[ALICE]

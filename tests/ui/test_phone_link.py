@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from softphone.engine.link.failures import LinkBroken, engine_unreachable
 from softphone.engine.link.window_link import WindowLink
 from softphone.errors import FailureKind, OperationFailed
 from softphone.messages import AnyCommand, AnyEvent, EngineEnding, WindowRaised
+from softphone.sdp.negotiated import Direction
 from softphone.state import AppState, CallPhase
 from softphone.ua import events as ua
 from softphone.ua.commands import Answer, HangUp
@@ -142,6 +144,24 @@ def test_many_events_are_drawn_without_losing_one(link: PhoneLink, engines: Engi
     engine.say(*(ua.CallStarted(f"c{number}", "alice@example.org", BOB) for number in range(200)))
 
     qtbot.waitUntil(lambda: len(link.state.calls) == 200, timeout=5000)
+
+
+def test_a_flood_of_events_is_drawn_a_few_times_only(
+    link: PhoneLink, seen: MainWindow, engines: Engines, qtbot: QtBot
+) -> None:
+    """A peer that holds and resumes a thousand times a second must not keep the window from anything else."""
+    engine = ScriptedEngine(active())
+    engines.next.append(engine)
+    with qtbot.waitSignal(link.attached, timeout=3000):
+        link.start()
+    drawn: list[bool] = []
+    link.changed.connect(lambda: drawn.append(link.state.calls[0].held_by_peer))
+    for number in range(2000):
+        engine.say(ua.HoldChanged("c1", held_by_us=False, held_by_peer=number % 2 == 0, direction=Direction.SENDRECV))
+    engine.say(ua.HoldChanged("c1", held_by_us=False, held_by_peer=True, direction=Direction.RECVONLY))
+    time.sleep(0.5)  # the window is busy elsewhere; the link's own thread reads on
+    qtbot.waitUntil(lambda: bool(drawn) and drawn[-1] and not link._link._items, timeout=5000)  # type: ignore[attr-defined]
+    assert len(drawn) < 100
 
 
 def test_a_lost_engine_is_on_the_screen_within_two_seconds_and_its_call_has_ended(
