@@ -14,7 +14,7 @@ from softphone.errors import RemoteProtocolError
 from softphone.sip.header_values import NameAddr, call_id, contact_uri, cseq, from_addr, route_set, to_addr
 from softphone.sip.message import Headers, Message, Request, Response
 from softphone.sip.state_table import StateTable, every
-from softphone.sip.uri import SipUri, Uri
+from softphone.sip.uri import SipUri, Uri, is_sips
 
 MAX_FORWARDS = 70  # RFC 3261 §8.1.1.6
 
@@ -128,7 +128,7 @@ class Dialog:
             routes=tuple(reversed(route_set(response, "Record-Route"))),
             local_cseq=cseq(request).number,
             remote_cseq=None,
-            secure=_is_sips(request.uri),
+            secure=is_sips(request.uri),
         )
         if response.status >= 200:
             dialog.confirm(response)
@@ -153,7 +153,7 @@ class Dialog:
             routes=route_set(request, "Record-Route"),
             local_cseq=None,
             remote_cseq=cseq(request).number,
-            secure=_is_sips(request.uri),
+            secure=is_sips(request.uri),
         )
 
     def confirm(self, response: Response) -> None:
@@ -249,8 +249,14 @@ class Dialog:
         return target, [str(route) for route in self.route_set]
 
 
-def _is_sips(uri: Uri) -> bool:
-    return isinstance(uri, SipUri) and uri.scheme == "sips"
+def asks_for_sips(request: Request) -> bool:
+    """Whether our Contact in the answer must be a sips URI (§12.1.1): the request is to one, or the way back is.
+
+    Raises RemoteProtocolError if the way back cannot be read.
+    """
+    routes = route_set(request, "Record-Route")
+    back = routes[0].uri if routes else contact_uri(request)
+    return is_sips(request.uri) or (back is not None and is_sips(back))
 
 
 def _upgraded(target: Uri, secure: bool) -> Uri:

@@ -140,6 +140,11 @@ def parse_uri(text: str) -> Uri:
             return OtherUri(match[1], rest)
 
 
+def is_sips(uri: Uri) -> bool:
+    """Whether every hop to it must be secured (§19.1)."""
+    return isinstance(uri, SipUri) and uri.scheme == "sips"
+
+
 def uris_equal(a: Uri, b: Uri) -> bool:
     """Whether two URIs name the same (RFC 3261 §19.1.4; RFC 3966 §4 for tel). Not transitive, as the RFC's rule."""
     match a, b:

@@ -52,7 +52,7 @@ class ChangeClient:
         content = (("Content-Type", "application/sdp"),) if body else ()
         request = self._dialog.request(
             method,
-            contact=contact_value(self._account, flow),
+            contact=contact_value(self._account, flow, secure=self._dialog.secure),
             headers=(*capabilities(self._account), *headers, *content),
             body=body,
         )

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sip.message import Request
-from softphone.sip.uri import SipUri, Uri
+from softphone.sip.uri import SipUri, Uri, is_sips
 from softphone.ua.account import Account
 from softphone.ua.dial_target import parse_dial_target
 from softphone.ua.identity import own_address, stations
@@ -31,7 +31,7 @@ def redirection(account: Account, invite: Request, target: str, why: str) -> tup
     Raises OperationFailed: the address cannot be called, is not secure, or the call has been sent on too often.
     """
     uri = parse_dial_target(target, account.domain)
-    if isinstance(invite.uri, SipUri) and invite.uri.scheme == "sips":
+    if is_sips(invite.uri):
         uri = replace(uri, scheme="sips")  # what was asked for is never lowered (RFC 3261 §8.1.3.4)
     _check_loop(account, invite)
     diversion = f"<{own_address(account).uri}>;reason={_DIVERSION_REASONS[why]}"

@@ -95,17 +95,22 @@ def token(token_bytes: TokenBytes, octets: int = 8) -> str:
     return token_bytes(octets).hex()
 
 
-def contact_value(account: Account, flow: OpenedFlow, *, hidden: bool | None = None) -> str:
+def contact_value(account: Account, flow: OpenedFlow, *, secure: bool) -> str:
     """Our Contact in a dialog: the GRUU, if there is one (RFC 5627 §4.3), else our address on this flow.
 
-    `hidden`: one that does not name the account (RFC 3323 §4.1.1.3, RFC 5627 §3.1.2); None: as the account wants it.
+    It does not name an account that hides who calls (RFC 3323 §4.1.1.3, RFC 5627 §3.1.2). `secure`: a sips URI, as
+    whoever calls or is called by sips must be told (RFC 3261 §8.1.1.8, §12.1.1).
     """
-    hidden = account.hide_identity if hidden is None else hidden
+    hidden = account.hide_identity
     gruu = flow.binding.temporary_gruu if hidden else flow.binding.public_gruu
-    if gruu:
-        return f"<{gruu}>"
     user = "anonymous" if hidden else account.user
-    return f"<{_address(user, flow, outbound=flow.binding.outbound)}>"
+    value = gruu or str(_address(user, flow, outbound=flow.binding.outbound))
+    return f"<sips:{value.partition(':')[2]}>" if secure else f"<{value}>"
+
+
+def contact_field(account: Account, flow: OpenedFlow | None, *, secure: bool) -> tuple[tuple[str, str], ...]:
+    """The same for a response, which is sent, and lost, without a flow, too."""
+    return () if flow is None else (("Contact", contact_value(account, flow, secure=secure)),)
 
 
 def registered_contact(account: Account, flow: OpenedFlow) -> str:

@@ -17,7 +17,7 @@ from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import cseq, to_addr
 from softphone.sip.message import Request, Response
-from softphone.sip.uri import SipUri, Uri
+from softphone.sip.uri import SipUri, Uri, is_sips
 from softphone.ua.account import Account
 from softphone.ua.call_ending import CallEnding
 from softphone.ua.call_table import CallTrigger
@@ -114,7 +114,7 @@ class InviteClient:
             return
         account = self._account
         self._cseq += 1
-        said = (("Contact", contact_value(account, flow)), *capabilities(account))
+        said = (("Contact", contact_value(account, flow, secure=is_sips(self.target))), *capabilities(account))
         request = new_request(
             "INVITE",
             self.target,

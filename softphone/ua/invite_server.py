@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from softphone.sip.dialog import asks_for_sips
 from softphone.sip.header_values import cseq
 from softphone.sip.message import Request, Response
 from softphone.ua.account import Account
-from softphone.ua.host import Host, contact_value
+from softphone.ua.host import Host, contact_field
 from softphone.ua.reliable_responses import ReliableResponses
 from softphone.ua.responses import capabilities, response_to, sdp_of
 
@@ -28,13 +29,14 @@ class Missing(Enum):
 
 
 class InviteServer:
-    """Raises RemoteProtocolError if Supported or Require cannot be read."""
+    """Raises RemoteProtocolError if Supported, Require, Record-Route or Contact cannot be read."""
 
     def __init__(self, host: Host, account: Account, key: str, request: Request, local_tag: str) -> None:
         self._host, self._account = host, account
         self.key, self.request, self.local_tag = key, request, local_tag
         self.status: int | None = None  # the final one, once it is sent
         self.offer = sdp_of(request)  # b"": our 2xx carries the offer, its ACK the answer
+        self._secure = asks_for_sips(request)
         self.reliable = ReliableResponses(host, key, request)
         self._provisional: Response | None = None
         self._success: Response | None = None
@@ -49,8 +51,7 @@ class InviteServer:
     def respond(self, status: int, now: float, *, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """A provisional response is reliable if it must be, or if it carries SDP and may be (RFC 3262 §3)."""
         if 100 < status < 300:
-            flow = self._host.flow(self._account.id)
-            contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
+            contact = contact_field(self._account, self._host.flow(self._account.id), secure=self._secure)
             headers = (*contact, *capabilities(self._account), *headers)
         response = response_to(self.request, status, to_tag=self.local_tag, headers=headers, body=body)
         if status < 200:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from softphone.errors import RemoteProtocolError
 from softphone.sip.header_values import NameAddr, Star, parse_contacts
 from softphone.sip.message import Response
-from softphone.sip.uri import SipUri, Uri
+from softphone.sip.uri import SipUri, Uri, is_sips
 
 MAX_REDIRECTIONS = 8  # targets of one call, the first one not counted: two servers cannot send it to and fro for ever
 
@@ -49,7 +49,7 @@ def is_secure(uri: Uri, former: Uri) -> bool:
         return False
     if (uri.parameter("transport") or "tls").lower() != "tls":
         return False
-    return not (isinstance(former, SipUri) and former.scheme == "sips" and uri.scheme != "sips")
+    return is_sips(uri) or not is_sips(former)
 
 
 def _bare(uri: Uri) -> Uri:

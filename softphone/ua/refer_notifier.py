@@ -49,7 +49,7 @@ class ReferNotifier:
 
         request = self._dialog.request(
             "NOTIFY",
-            contact=contact_value(self._account, flow),
+            contact=contact_value(self._account, flow, secure=self._dialog.secure),
             headers=(("Event", self._event), ("Subscription-State", state), ("Content-Type", SIPFRAG)),
             body=sipfrag(status, reason),
         )

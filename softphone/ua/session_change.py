@@ -23,7 +23,7 @@ from softphone.ua.account import Account
 from softphone.ua.backoff import random_fraction
 from softphone.ua.change_client import ChangeClient
 from softphone.ua.change_table import CHANGE_TABLE, ChangeState, ChangeStep, ChangeTrigger
-from softphone.ua.host import Host, contact_value
+from softphone.ua.host import Host, contact_field
 from softphone.ua.invite_server import InviteServer
 from softphone.ua.offer_within import OfferRefused, answer_offer, crossing, later
 from softphone.ua.outcomes import no_answer, refused_answer
@@ -350,8 +350,7 @@ class SessionChange:
             self._owner.change_refused(self, refused.failure, now)
 
     def _accepted(self, request: Request, body: bytes, now: float) -> Response:
-        flow = self._host.flow(self._account.id)
-        contact = (("Contact", contact_value(self._account, flow)),) if flow is not None else ()
+        contact = contact_field(self._account, self._host.flow(self._account.id), secure=self.dialog.secure)
         timing = self.timer.answer_headers(request, now) if self.confirmed else ()
         headers = (*contact, *capabilities(self._account), *timing)
         return response_to(request, 200, headers=headers, body=body)

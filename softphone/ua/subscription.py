@@ -21,7 +21,7 @@ from softphone.sip.header_values import (
 )
 from softphone.sip.message import Request, Response
 from softphone.sip.timers import Timers
-from softphone.sip.uri import SipUri
+from softphone.sip.uri import SipUri, is_sips
 from softphone.ua.account import AccountId
 from softphone.ua.host import Host, contact_value, token
 from softphone.ua.identity import own_address
@@ -245,7 +245,7 @@ class Subscription:
             ("Expires", str(expires)),
             ("Accept", self._package.accept),
         )
-        contact = contact_value(account, flow)
+        contact = contact_value(account, flow, secure=is_sips(self._target))
         if self._dialog is not None:
             request = self._dialog.request("SUBSCRIBE", contact, headers)
         else:

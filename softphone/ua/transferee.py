@@ -23,7 +23,7 @@ from softphone.ua.call import Call
 from softphone.ua.call_table import CallState
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallEnded, TransferEnded, TransferProgressed, TransferRequested, TransferRole
-from softphone.ua.host import Host, contact_value
+from softphone.ua.host import Host, contact_field
 from softphone.ua.refer_notifier import ReferNotifier
 from softphone.ua.refer_target import ReferTarget
 from softphone.ua.responses import response_to, warning_399
@@ -140,8 +140,9 @@ class Transferee:
     # Steps
 
     def _accept(self, now: float) -> None:
-        flow = self._host.flow(self.call.account.id)
-        contact = (("Contact", contact_value(self.call.account, flow)),) if flow is not None else ()
+        dialog, account = self.call.dialog, self.call.account
+        assert dialog is not None
+        contact = contact_field(account, self._host.flow(account.id), secure=dialog.secure)
         self._host.respond(self._key, response_to(self._request, 202, headers=contact), now)
 
     def _decline(self, now: float) -> None:

@@ -156,7 +156,7 @@ class Transferor:
         referrer = () if account.hide_identity else (("Referred-By", f"<{account.address}>"),)
         request = dialog.request(
             "REFER",
-            contact=contact_value(account, flow),
+            contact=contact_value(account, flow, secure=dialog.secure),
             headers=(("Refer-To", f"<{self._target.refer_to}>"), *referrer),
         )
         self._cseq = cseq(request).number
