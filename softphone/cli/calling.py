@@ -86,6 +86,9 @@ def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict
         "rtp_sent": report.rtp_sent if report else 0 if ended else None,  # without a report no media ever ran
         "rtp_received": report.rtp_received if report else 0 if ended else None,
         "lost": report.lost if report else None,
+        "late": report.playout.late if report else None,
+        "concealed_ms": round(report.concealed_ms, 1) if report else None,
+        "playout_delay_ms": round(report.playout.delay_ms, 1) if report else None,
         "jitter_ms": report.jitter_ms if report else None,
         "rtt_ms": report.rtt_ms if report else None,
         "mos": None,
@@ -242,7 +245,8 @@ class CallCommand:
 def _no_call(engine: EngineKind, target: str, flow: Any) -> dict[str, Any]:
     """The result's fields for a call that was never sent."""
     names = (
-        "status setup_ms duration_s codec media srtp_suite rtp_sent rtp_received lost jitter_ms rtt_ms mos "
+        "status setup_ms duration_s codec media srtp_suite rtp_sent rtp_received lost late concealed_ms "
+        "playout_delay_ms jitter_ms rtt_ms mos "
         "auth_failures replays plain_rtp_seen ended_by"
     )
     fields: dict[str, Any] = dict.fromkeys(names.split())

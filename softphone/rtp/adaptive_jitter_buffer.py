@@ -18,23 +18,18 @@ from bisect import insort
 from dataclasses import dataclass
 from math import inf
 
-from softphone.rtp.jitter_buffer import (
-    MAX_CONCEALED_MS,
-    MAX_DROPOUT,
-    MAX_HELD_MS,
-    MAX_HELD_PACKETS,
-    MAX_MISORDER,
-    MAX_TIMELINE_JUMP,
-    Frame,
-    Idle,
-    JitterBufferState,
-    Missing,
-    Playout,
-)
+from softphone.rtp.jitter_buffer import Frame, Idle, JitterBufferState, Missing, Playout
 from softphone.rtp.packet import RtpPacket
 from softphone.rtp.relative_delay import ASKING_S, RelativeDelay
 from softphone.rtp.serial_numbers import sequence_difference, timestamp_difference
 
+# Same bounds as the reception statistics, which decide first (RFC 3550 A.1).
+MAX_DROPOUT = 3000
+MAX_MISORDER = 100
+MAX_HELD_PACKETS = 128
+MAX_HELD_MS = 500  # beyond this the oldest sound is thrown away
+MAX_TIMELINE_JUMP = 1.0  # seconds by which timestamps and arrivals may disagree before the timeline begins anew
+MAX_CONCEALED_MS = 120  # after that nothing sensible is left to repeat
 LATE_RUN = 5  # packets late in a row: what was played last did not belong here, begin anew
 MAX_SPAN_MS = 120  # of a packet
 TOLERANCE_S = 0.005  # half a frame: a stretch of speech begins at the tick nearest to its time

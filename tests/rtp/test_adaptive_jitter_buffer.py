@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softphone.rtp.adaptive_jitter_buffer import AdaptiveJitterBuffer
-from softphone.rtp.jitter_buffer import MAX_HELD_MS, MAX_HELD_PACKETS, Frame, Idle
+from softphone.rtp.adaptive_jitter_buffer import MAX_HELD_MS, MAX_HELD_PACKETS, AdaptiveJitterBuffer
+from softphone.rtp.jitter_buffer import Frame, Idle
 from softphone.rtp.packet import RtpPacket
 from tests.rtp.line import RATE, Output, packet, stream
 
@@ -43,6 +43,39 @@ def test_an_even_line_costs_one_packet_of_delay_and_nothing_is_changed(phase: fl
     assert max(delays(output)) <= 29
     assert min(delays(output)) >= 14
     assert (output.concealed_ms, output.shortened, output.lengthened, output.gaps) == (0, 0, 0, [])
+
+
+def test_nothing_is_expected_before_the_first_packet() -> None:
+    output = Output(AdaptiveJitterBuffer(RATE, 80)).run([], 1.0)
+    assert output.concealed_ms == 0
+    assert output.buffer.depth_ms == 0
+    assert output.buffer.get(2.0) == Idle()
+
+
+def test_duplicates_are_played_once() -> None:
+    regular = list(stream(range(100), lambda _: 0.0))
+    again = [(when + 0.005, arrived) for when, arrived in regular] + [
+        (when + 0.3, arrived) for when, arrived in regular
+    ]
+    output = Output(AdaptiveJitterBuffer(RATE, 80)).run(regular + again, 1.9)
+    assert whole(output)
+    assert (output.buffer.late, output.concealed_ms) == (0, 0)
+    assert output.buffer.duplicates >= 175
+
+
+def test_a_late_packet_whose_place_was_concealed_is_not_played() -> None:
+    output = listen(lambda number: 0.1 if number == 50 else 0.0, packets=200)
+    assert 50 not in output.played
+    assert output.concealed_ms == 20
+    assert output.buffer.late == 1
+    assert max(delays(output)) <= 29
+
+
+def test_the_depth_is_what_is_held_back() -> None:
+    chance = random.Random(8)
+    output = listen(lambda _: chance.random() * 0.1)
+    assert 20 <= median(output.depths[500:]) <= 120
+    assert output.buffer.state.delay_ms == pytest.approx(output.buffer.state.target_ms, abs=20)
 
 
 def test_the_first_packet_plays_early_and_the_target_grows_with_the_jitter() -> None:
