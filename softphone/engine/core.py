@@ -157,7 +157,8 @@ class EngineCore:
         except LocalProtocolError:
             # A bug of ours must not end everybody's calls; it is loud in the log and the state stays as it was.
             log.exception("a machine was asked for what its state forbids")
-        self._flush()
+        finally:  # whatever went wrong: what was said is sent, and the next timer is set
+            self._flush()
 
     def _flush(self) -> None:
         if self._busy:  # a listener of an event gave a command: the loop below will see its outputs

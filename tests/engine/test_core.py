@@ -7,13 +7,14 @@ import secrets
 
 import pytest
 
+from softphone.engine import clock
 from softphone.engine.audio.null import NullEndpoint
 from softphone.engine.core import EngineCore
 from softphone.engine.ports import OnBytes, OnClosed
 from softphone.policy.tls import TlsSettings
 from softphone.ua.account import Account, ServerTarget
 from softphone.ua.actions import OpenFlow
-from softphone.ua.commands import AddAccount
+from softphone.ua.commands import AddAccount, Register
 from softphone.ua.inputs import FlowDescription
 from softphone.ua.user_agent import UserAgent
 
@@ -71,3 +72,43 @@ def test_a_closing_engine_waits_until_its_flows_are_gone(polite: bool, calls: li
         return server
 
     assert asyncio.run(life()).calls == calls
+
+
+class Stumbling(UserAgent):
+    """Fails at its first timer."""
+
+    def __init__(self) -> None:
+        super().__init__(secrets.token_bytes)
+        self.fired = 0
+
+    def next_timer(self) -> float | None:
+        return clock.now() + 0.01 if self.fired < 2 else None
+
+    def handle_timer(self, now: float) -> None:
+        del now
+        self.fired += 1
+        if self.fired == 1:
+            raise RuntimeError("a bug")
+
+
+def test_an_error_of_ours_is_loud_and_the_timers_go_on() -> None:
+    async def life() -> tuple[int, list[str]]:
+        loud: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: loud.append(str(context["exception"])))
+        agent = Stumbling()
+        core = EngineCore(
+            agent,
+            opener=SilentServer(polite=True),
+            tls_settings=lambda _: TlsSettings(),
+            endpoint=lambda _: NullEndpoint(),
+            publish=lambda _: None,
+        )
+        core.submit(Register("nobody"))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if agent.fired == 2:
+                break
+        await asyncio.wait_for(core.close(within=0.1), 5)
+        return agent.fired, loud
+
+    assert asyncio.run(life()) == (2, ["a bug"])
