@@ -149,3 +149,30 @@ def test_linphone_and_we_hear_each_other_with_opus(
     print("carol", likeness(_opening(ours), heard, RATE), "we", likeness(_opening(theirs), phone.heard(), RATE))
     assert likeness(_opening(ours), heard, RATE) > 0.75
     assert likeness(_opening(theirs), phone.heard(), RATE) > 0.75
+
+
+def test_linphone_calls_us_with_opus(peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig) -> None:
+    ours, theirs = speech.wav(48_000), speech.wav(48_000, OTHER_SENTENCE)
+    carol = peers.start(
+        Linphone, "carol", kamailio, "carol", "carolpw", audio=CARD, environment=pulse.environment, codecs=("opus",)
+    )
+    phone = peers.start(CommandLine, kamailio, "answer", "--calls", "1", *OURS, play=ours)
+    phone.wait_for("waiting")
+    ear = pulse.record("b_spk.monitor")
+    carol.dial("sip:alice@sip.test")
+    carol.wait_for_state("StreamsRunning")
+    pulse.play("b_mic", theirs)
+    settle(3)
+    carol.dtmf("5")
+    settle(1.5)
+    carol.hangup()
+    result = phone.result()
+    heard = ear.stop()[::6]
+
+    _assert_good(result, "opus", seconds=4.5)
+    print("carol", likeness(_opening(ours), heard, RATE), "we", likeness(_opening(theirs), phone.heard(), RATE))
+    assert likeness(_opening(ours), heard, RATE) > 0.75
+    assert likeness(_opening(theirs), phone.heard(), RATE) > 0.75
+    answer = next(m for m in kamailio.messages() if m.method == "INVITE" and m.status == 200 and m.body)
+    assert "telephone-event/48000" in answer.body
+    assert [line["digit"] for line in phone.events() if line["event"] == "digit"] == ["5"]
