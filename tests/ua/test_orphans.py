@@ -100,4 +100,4 @@ def test_more_records_than_a_phone_can_have_had_are_bounded() -> None:
     replace_agent(joined)
     for _ in range(MAX_ORPHANS + 50):
         joined.do(joined.phone, EndOrphan(record))
-    assert len(joined.phone.agent._orphans._orphans) == MAX_ORPHANS
+    assert len(joined.phone.agent._orphans._waiting) == MAX_ORPHANS
