@@ -43,6 +43,11 @@ class Replaces:
             dialog.remote_tag or NO_TAG,
         )
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Of the INVITE: who knows no Replaces shall not ring with another call instead (§4)."""
+        return (("Replaces", str(self)), ("Require", "replaces"))
+
     def __str__(self) -> str:
         early = ";early-only" if self.early_only else ""
         return f"{self.call_id};to-tag={self.to_tag};from-tag={self.from_tag}{early}"

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
+from softphone.sip.replaces import Replaces
 from softphone.sip.tokens import is_token
 from softphone.sip.uri import SipUri, TelUri, parse_uri
 from softphone.ua.busy_lamps import BusyLamp
@@ -38,10 +39,9 @@ def pickup_of(lamp: BusyLamp | None) -> Pickup:
         raise _refused("Nothing rings at this line now.", "Pick up while the key shows that the line rings.")
     if lamp.line.pickup_code:
         return Pickup(_with_code(lamp.line.pickup_code, lamp.target))
-    headers = (("Replaces", _replaces(dialog)), ("Require", "replaces"))
     caller = Party(dialog.remote.uri, dialog.remote.display_name) if dialog.remote.uri else None
     secure = lamp.target is not None and lamp.target.scheme == "sips"
-    return Pickup(_remote_target(dialog.remote, secure=secure), headers, caller)
+    return Pickup(_remote_target(dialog.remote, secure=secure), _replaces(dialog).headers, caller)
 
 
 def _with_code(code: str, line: SipUri | None) -> str:
@@ -51,17 +51,14 @@ def _with_code(code: str, line: SipUri | None) -> str:
     return str(replace(line, user=code + line.user))
 
 
-def _replaces(dialog: LineDialog) -> str:
-    """The line's dialog as its caller knows it: the tags are the other way round there.
-
-    `Require: replaces` goes with it: a caller that does not know Replaces would only ring with a second call.
-    """
+def _replaces(dialog: LineDialog) -> Replaces:
+    """The line's dialog as its caller knows it: the tags are the other way round there."""
     if not (_WORD.fullmatch(dialog.call_id) and is_token(dialog.local_tag) and is_token(dialog.remote_tag)):
         raise _refused(
             "The server does not say which call rings there, so it cannot be taken.",
             "Set the line's pickup code, or have the server send call-id and tags in its dialog information.",
         )
-    return f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag};early-only"
+    return Replaces(dialog.call_id, dialog.remote_tag, dialog.local_tag, early_only=True)
 
 
 def _remote_target(remote: Participant, *, secure: bool) -> str:

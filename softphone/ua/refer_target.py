@@ -30,13 +30,9 @@ class ReferTarget:
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Of the new INVITE (RFC 3892 §2.2, RFC 5589 §7.1). A target that knows no Replaces shall not ring anew."""
-        lines: list[tuple[str, str]] = []
-        if self.replaces is not None:
-            lines += [("Replaces", str(self.replaces)), ("Require", "replaces")]
-        if self.referred_by is not None:
-            lines.append(("Referred-By", str(self.referred_by)))
-        return tuple(lines)
+        """Of the new INVITE (RFC 3892 §2.2, RFC 5589 §7.1)."""
+        lines = () if self.replaces is None else self.replaces.headers
+        return lines if self.referred_by is None else (*lines, ("Referred-By", str(self.referred_by)))
 
     @property
     def referrer(self) -> Party | None:
