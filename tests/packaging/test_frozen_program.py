@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is bundled is looked at on Linux"),
 ]
 dynamic_section = script("dynamic_section")
-STAGES = ["sound library", "engine", "window", "registration", "call", "offer", "end"]
+STAGES = ["sound library", "codecs", "engine", "window", "registration", "call", "offer", "end"]
 FOREIGN_CONFIGURATION = """
 openssl_conf = init
 [init]
