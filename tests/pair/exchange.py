@@ -104,6 +104,11 @@ class Exchange:
         """For `deliver`: it arrives later, behind what is passed on meanwhile."""
         self._late.append((self.now + seconds, to, data))
 
+    def repeat(self, to: str, data: bytes, seconds: float) -> bytes:
+        """For `deliver`: it arrives now and once more later, as by a server that has not heard of the answer."""
+        self.keep_back(to, data, seconds)
+        return data
+
     def _perform(self, user: str, side: Side, output: Action | Event) -> None:
         match output:
             case OpenFlow(flow_id=flow_id):

@@ -207,6 +207,11 @@ class Joined:
         """For `deliver`: it arrives later, behind what is sent meanwhile."""
         self._late.append((self.now + seconds, self.phone if from_phone else self.peer, data))
 
+    def repeat(self, from_phone: bool, data: bytes, seconds: float) -> bytes:
+        """For `deliver`: it arrives now and once more later, as by a server that has not heard of the answer."""
+        self.keep_back(from_phone, data, seconds)
+        return data
+
     def _deliver_late(self) -> None:
         due = [entry for entry in self._late if entry[0] <= self.now]
         self._late = [entry for entry in self._late if entry[0] > self.now]

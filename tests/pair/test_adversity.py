@@ -109,6 +109,7 @@ FLOWS = (
 FATES: dict[str, Callable[[Joined, bool, bytes], bytes | None]] = {
     "lost": lambda joined, from_phone, data: None,
     "doubled": lambda joined, from_phone, data: data + data,
+    "repeated after 10 s": lambda joined, from_phone, data: joined.repeat(from_phone, data, 10.0),
     "delayed by 0.3 s": lambda joined, from_phone, data: joined.keep_back(from_phone, data, 0.3),
     "delayed by 3 s": lambda joined, from_phone, data: joined.keep_back(from_phone, data, 3.0),
     "delayed by 20 s": lambda joined, from_phone, data: joined.keep_back(from_phone, data, 20.0),

@@ -119,6 +119,7 @@ Fate = Callable[[Exchange, str, bytes], bytes | None]
 FATES: dict[str, Fate] = {
     "lost": lambda exchange, to, data: None,
     "doubled": lambda exchange, to, data: data + data,
+    "repeated after 10 s": lambda exchange, to, data: exchange.repeat(to, data, 10.0),
     "delayed by 0.3 s": lambda exchange, to, data: exchange.keep_back(to, data, 0.3),
     "delayed by 3 s": lambda exchange, to, data: exchange.keep_back(to, data, 3.0),
     "delayed by 20 s": lambda exchange, to, data: exchange.keep_back(to, data, 20.0),
@@ -193,6 +194,7 @@ def test_any_single_mishap_ends_well(flow: Callable[[Exchange], None], fate: str
         exchange, _ = play(flow, fate, number)
         end_everything(exchange)
         check(exchange)
+        assert len(exchange.phones["bob"].of(TransferRequested)) <= 1
 
 
 @pytest.mark.parametrize("flow", [blind, attended], ids=lambda flow: flow.__name__)
