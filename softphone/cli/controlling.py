@@ -76,7 +76,7 @@ def _refusal(event: AnyEvent, request: Request, state: AppState) -> Failure | No
         case CallNotice(call_id=call_id, failure=failure) if call_id in request.calls:
             return failure
         case TransferEnded(call_id=call_id, failure=Failure() as failure) if call_id in request.calls:
-            return failure
+            return None if request.done(state) else failure  # to have refused one is what was asked for
         case MessageDelivery(failure=Failure() as failure):
             return failure
         case CallEnded(call_id=call_id, failure=failure) if call_id in request.calls and not request.done(state):

@@ -20,6 +20,7 @@ from softphone.ua.events import DeliveryState, RegistrationState
 
 Words = tuple[str, ...]
 Done = Callable[[AppState], bool]
+Test = Callable[[CallView], bool]
 
 _RINGING = (CallPhase.INCOMING,)
 _TALKING = (CallPhase.ACTIVE,)
@@ -46,12 +47,41 @@ class Verb:
     request: Callable[[AppState, Words, str | None], Request]  # state, arguments, --account
 
 
+# Of a call
+
+
+def _held(call: CallView) -> bool:
+    return call.held_by_us
+
+
+def _talked_in(call: CallView) -> bool:
+    return not call.held_by_us
+
+
+def _member(call: CallView) -> bool:
+    return call.in_conference
+
+
+def _silenced(call: CallView) -> bool:
+    return call.member_muted
+
+
+def _asked(call: CallView) -> bool:
+    return call.transfer is not None and call.transfer.wants_answer
+
+
+_NOT_ASKED = "The other side of this call does not ask to transfer us."
+_NO_MEMBER = "This call is in no conference."
+
 # Which call and which account is meant
 
 
-def the_call(state: AppState, given: str | None, phases: tuple[CallPhase, ...]) -> CallView:
-    """Raises OperationFailed (USAGE) unless exactly one fits."""
+def the_call(state: AppState, given: str | None, phases: tuple[CallPhase, ...], rather: Test | None = None) -> CallView:
+    """Raises OperationFailed (USAGE) unless exactly one fits; of several, the only one that is `rather` meant does."""
     fitting = [call for call in state.calls if call.phase in phases and (given is None or call.id.startswith(given))]
+    if len(fitting) > 1 and rather is not None:
+        meant = [call for call in fitting if rather(call)]
+        fitting = meant if len(meant) == 1 else fitting
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -84,7 +114,7 @@ def _gone(call_id: str) -> Done:
     return lambda state: all(call.id != call_id for call in state.calls)
 
 
-def _holds(call_id: str, test: Callable[[CallView], bool]) -> Done:
+def _holds(call_id: str, test: Test) -> Done:
     def done(state: AppState) -> bool:
         call = state.call(call_id)
         return call is not None and test(call)
@@ -93,13 +123,24 @@ def _holds(call_id: str, test: Callable[[CallView], bool]) -> Done:
 
 
 def _on_call(
-    phases: tuple[CallPhase, ...], command: Callable[[str], AnyCommand], test: Callable[[CallView], bool] | None
+    phases: tuple[CallPhase, ...],
+    command: Callable[[str], AnyCommand],
+    test: Test | None,
+    *,
+    rather: Test | None = None,
+    only: Test | None = None,
+    otherwise: str = "",
 ) -> Callable[[AppState, Words, str | None], Request]:
-    """A command that takes a call's id alone; `test` is true of the call when it is done, None: when it is gone."""
+    """A command that takes a call's id alone; `test` is true of the call when it is done, None: when it is gone.
+
+    A call that is not `only` so is refused, and `otherwise` says why.
+    """
 
     def request(state: AppState, words: Words, account: str | None) -> Request:
         del account
-        call = the_call(state, _word(words), phases)
+        call = the_call(state, _word(words), phases, rather or only)
+        if only is not None and not only(call):
+            raise usage(otherwise, "“softphone ctl calls” lists the calls.")
         return Request(command(call.id), _gone(call.id) if test is None else _holds(call.id, test), (call.id,))
 
     return request
@@ -171,7 +212,9 @@ def _pick_up(state: AppState, words: Words, account: str | None) -> Request:
 
 def _accept_transfer(state: AppState, words: Words, account: str | None) -> Request:
     del account
-    call, new = the_call(state, _word(words), _TALKING), secrets.token_hex(8)
+    call, new = the_call(state, _word(words), _TALKING, _asked), secrets.token_hex(8)
+    if not _asked(call):
+        raise usage(_NOT_ASKED, "“softphone ctl calls” lists the calls.")
     return Request(ua.AcceptTransfer(call.id, new), lambda later: later.call(new) is not None, (call.id,), created=new)
 
 
@@ -180,13 +223,16 @@ def _transfer_to(state: AppState, words: Words, account: str | None) -> Request:
     other = the_call(state, words[0], _TALKING)
     rest = replace(state, calls=tuple(call for call in state.calls if call.id != other.id))
     call = the_call(rest, _word(words, 1), _TALKING)
-    return Request(ua.TransferTo(call.id, other.id), _gone(call.id), (call.id, other.id))
+    # The other call may well end first: that is no failure.
+    return Request(ua.TransferTo(call.id, other.id), _gone(call.id), (call.id,))
 
 
 def _join(state: AppState, words: Words, account: str | None, *, agreed: bool = False) -> Request:
     del account
     wanted = tuple(the_call(state, word, _TALKING).id for word in words)
     members = wanted or tuple(call.id for call in state.calls if call.phase in _TALKING)
+    if len(members) < 2:
+        raise usage("A conference needs two calls at least.", "“softphone ctl calls” lists the calls.")
 
     def done(later: AppState) -> bool:
         return all(call.in_conference for call in later.calls if call.id in members)
@@ -205,7 +251,7 @@ def _message(state: AppState, words: Words, account: str | None) -> Request:
 
 def _digits(state: AppState, words: Words, account: str | None) -> Request:
     del account
-    call = the_call(state, _word(words, 1), _TALKING)
+    call = the_call(state, _word(words, 1), _TALKING, _talked_in)
     wanted = (call.digits_sent + "".join(d for d in words[0].upper() if d not in ",;"))[-100:]
     return Request(ua.SendDigits(call.id, words[0]), _holds(call.id, lambda c: c.digits_sent == wanted), (call.id,))
 
@@ -260,12 +306,12 @@ VERBS: dict[str, Verb] = {
         ("TARGET", "[CALL]"), "Send a ringing call to TARGET (302).", _on_call_with(_RINGING, ua.Deflect, None)
     ),
     "hang-up": Verb(_CALL, "End a call in any state.", _on_call(_ANY, ua.HangUp, None)),
-    "hold": Verb(_CALL, "Put a call on hold.", _on_call(_TALKING, ua.Hold, lambda c: c.held_by_us)),
-    "resume": Verb(_CALL, "Take a call off hold.", _on_call(_TALKING, ua.Resume, lambda c: not c.held_by_us)),
+    "hold": Verb(_CALL, "Put a call on hold.", _on_call(_TALKING, ua.Hold, _held, rather=_talked_in)),
+    "resume": Verb(_CALL, "Take a call off hold.", _on_call(_TALKING, ua.Resume, _talked_in, rather=_held)),
     "switch-to": Verb(
         ("CALL",),
         "Talk in this call and hold all others.",
-        _on_call(_TALKING, ua.SwitchTo, lambda c: not c.held_by_us),
+        _on_call(_TALKING, ua.SwitchTo, _talked_in),
     ),
     "mute": Verb(_CALL, "Mute the microphone for a call.", _on_call(_TALKING, ua.Mute, lambda c: c.muted)),
     "unmute": Verb(_CALL, "Let the microphone be heard again.", _on_call(_TALKING, ua.Unmute, lambda c: not c.muted)),
@@ -291,7 +337,7 @@ VERBS: dict[str, Verb] = {
     "refuse-transfer": Verb(
         _CALL,
         "Do not call where the other side asks us to.",
-        _on_call(_TALKING, ua.RefuseTransfer, lambda c: c.transfer is None or not c.transfer.wants_answer),
+        _on_call(_TALKING, ua.RefuseTransfer, lambda c: not _asked(c), only=_asked, otherwise=_NOT_ASKED),
     ),
     "join": Verb(("[CALL…]",), "Join calls to a conference; all that run if none is named.", _join),
     "join-unencrypted": Verb(
@@ -307,12 +353,18 @@ VERBS: dict[str, Verb] = {
     "mute-member": Verb(
         ("CALL",),
         "Let nobody in the conference hear this member.",
-        _on_call(_TALKING, lambda i: ua.SetMemberMuted(i, True), lambda c: c.member_muted),
+        _on_call(_TALKING, lambda i: ua.SetMemberMuted(i, True), _silenced, only=_member, otherwise=_NO_MEMBER),
     ),
     "unmute-member": Verb(
         ("CALL",),
         "Let the member be heard again.",
-        _on_call(_TALKING, lambda i: ua.SetMemberMuted(i, False), lambda c: not c.member_muted),
+        _on_call(
+            _TALKING,
+            lambda i: ua.SetMemberMuted(i, False),
+            lambda c: not _silenced(c),
+            only=_member,
+            otherwise=_NO_MEMBER,
+        ),
     ),
     "pick-up": Verb(("LINE",), "Take the call that rings at a watched line.", _pick_up),
     "message": Verb(("TARGET", "TEXT"), "Send a short message.", _message),
