@@ -162,7 +162,6 @@ class RunningCallView(Card):
         small = beside and call.phase is CallPhase.ACTIVE and (call.held_by_us or call.in_conference)
         self.address.setVisible(not small)
         self.mute.setVisible(not (small and call.held_by_us))
-        self.hold.setVisible(not small or call.held_by_us)
         self.keypad.setVisible(not small)
         self.lock.set_brief(small)
         if small and call.held_by_us and not self.pad.isHidden():
@@ -171,6 +170,9 @@ class RunningCallView(Card):
             return
         self._small = small
         self.set_dense(small)
+        self.hang_up.setProperty("dense", small)
+        self.hang_up.style().unpolish(self.hang_up)
+        self.hang_up.style().polish(self.hang_up)
         if small:
             self.column.removeWidget(self.party)
             self._top.insertWidget(0, self.party, 2)

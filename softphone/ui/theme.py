@@ -74,6 +74,7 @@ QLabel[part="bad"] { color: $bad; }
 QPushButton[part="call"], QPushButton[part="hang-up"] {
   color: white; border: 2px solid transparent; border-radius: 8px; padding: 7px 14px; font-weight: 600;
 }
+QPushButton[part="hang-up"][dense="true"] { padding: 5px 4px; }
 QPushButton[part="call"] { background: $call; }
 QPushButton[part="hang-up"] { background: $hang_up; }
 QPushButton[part="call"]:hover, QPushButton[part="hang-up"]:hover { border-color: $hover_edge; }
