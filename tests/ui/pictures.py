@@ -103,6 +103,7 @@ LINES = after(
         ),
     ),
     AccountKnown("alice@work.example", "sip:alice@work.example", "", "work.example"),
+    ua.RegistrationChanged("alice@work.example", RegistrationState.REGISTERED, flow=FLOW),
     ua.LineStateChanged("alice@example.org", "bob@example.org", ua.LineState.RINGING, CAROL),
     ua.LineStateChanged("alice@example.org", "carol@example.org", ua.LineState.BUSY),
     ua.LineStateChanged("alice@example.org", "21", ua.LineState.IDLE),
@@ -184,8 +185,9 @@ SCENES: dict[str, Scene] = {
     "several": states(PAST, SEVERAL),
     "eight": states(READY, EIGHT),
 }
-IN_DOCS = ("sign-in", "call", "incoming", "settings")
-HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "settings": 860}  # of those in the documentation
+IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings")
+# Of those in the documentation.
+HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "several": 630, "lines": 590, "settings": 860}
 
 
 def dark_palette() -> QPalette:
