@@ -75,7 +75,7 @@ def _verb(name: str, verb: Verb) -> click.Command:
         )(command)
     for option in (_ACCOUNT, _TIMEOUT, _JSON):
         command = option(command)
-    return click.command(name, help=verb.sentence)(command)
+    return click.command(name, help=verb.sentence, short_help=verb.sentence)(command)  # or click would cut it
 
 
 for _name, _row in VERBS.items():

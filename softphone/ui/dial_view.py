@@ -83,7 +83,7 @@ class DialView(QWidget):
     def put(self, address: str) -> None:
         """An address from a link or the list of calls; nothing is dialled."""
         self.address.setText(address[:MAX_ADDRESS_LENGTH])
-        self.address.setCursorPosition(len(self.address.text()))
+        self.address.selectAll()  # Enter calls it, typing replaces it
 
     def set_compact(self, compact: bool) -> None:
         """Without the pad, beside a running call."""

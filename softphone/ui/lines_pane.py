@@ -42,6 +42,7 @@ class LineButton(SymbolButton):
         who = f": {words.name(line.remote)}" if line.remote is not None else ""
         self.setText(f"{name}\n{state}{who}".replace("&", "&&"))
         self.setAccessibleName(f"{name}: {state}{remote}")
+        self.setAccessibleDescription(line.failure.reason if line.failure is not None else "")
         self.set_look(*_SYMBOLS[line.state])
         ringing = line.state is LineState.RINGING
         tip = self.tr("Take the call that rings there") if ringing else self.tr("Call this line")

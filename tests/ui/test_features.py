@@ -198,6 +198,12 @@ def test_lines_are_keys_that_call_or_pick_up(window: MainWindow, engine: Engine)
     bob, carol = window.lines.buttons.values()
     assert bob.accessibleName() == "Bob: rings, Carol (carol@example.org)"
     assert carol.accessibleName() == "carol@example.org: in a call"
+    why = Failure(FailureKind.REJECTED, "The server does not know this line (404).", "Check its address.")
+    unknown = ua.LineStateChanged(ALICE, "carol@example.org", ua.LineState.UNKNOWN, failure=why)
+    window.render_state(after(state, unknown))
+    assert carol.accessibleDescription() == why.reason
+    window.render_state(state)
+    assert carol.accessibleDescription() == ""
 
     click(bob)
     picked = engine.last()
