@@ -39,9 +39,10 @@ def pickup_of(lamp: BusyLamp | None) -> Pickup:
         raise _refused("Nothing rings at this line now.", "Pick up while the key shows that the line rings.")
     if lamp.line.pickup_code:
         return Pickup(_with_code(lamp.line.pickup_code, lamp.target))
+    replaces = _replaces(dialog)
     caller = Party(dialog.remote.uri, dialog.remote.display_name) if dialog.remote.uri else None
     secure = lamp.target is not None and lamp.target.scheme == "sips"
-    return Pickup(_remote_target(dialog.remote, secure=secure), _replaces(dialog).headers, caller)
+    return Pickup(_remote_target(dialog.remote, secure=secure), replaces.headers, caller)
 
 
 def _with_code(code: str, line: SipUri | None) -> str:

@@ -3,17 +3,21 @@
 A peer takes its port number from a configuration file, so it cannot ask the kernel for port 0. A block of numbers
 below the ephemeral range (ip_local_port_range, from 32768) is therefore leased for the life of the test process by
 binding an abstract unix socket: the kernel frees the name when the process ends, however it ends, and no file is left.
-Within a block every number is tried for TCP and UDP before it is handed out.
+Within a block every number is tried for TCP and UDP before it is handed out. A run that has leased all blocks begins
+again with its own oldest, whose test is long over.
 """
 
 import atexit
 import random
 import socket
+from collections import deque
 from collections.abc import Iterator
 
 FIRST_PORT, LAST_PORT, BLOCK = 12000, 32000, 40
+TRIES = 1000
 
 _leases: list[socket.socket] = []
+_own: deque[int] = deque()  # first ports of the blocks that are ours, the oldest first
 
 
 @atexit.register
@@ -23,7 +27,7 @@ def _end_leases() -> None:
 
 
 def free_port() -> int:
-    """A port number free for TCP and UDP on every IPv4 address, not handed out before by any running test process."""
+    """A port number free for TCP and UDP on every IPv4 address, not handed out by any other running test process."""
     for port in _single_ports:
         if _is_free(port):
             return port
@@ -32,10 +36,11 @@ def free_port() -> int:
 
 def free_port_range() -> tuple[int, int]:
     """First (even) and last port of a leased block of 40: room for the RTP and RTCP of a phone (RFC 3550 §11)."""
-    while True:
+    for _ in range(TRIES):
         first = _lease_block()
         if all(_is_free(port) for port in range(first, first + BLOCK)):
             return first, first + BLOCK - 1
+    raise AssertionError("no block of ports is free on this machine")
 
 
 def _lease_block() -> int:
@@ -49,8 +54,11 @@ def _lease_block() -> int:
             lease.close()
             continue
         _leases.append(lease)
+        _own.append(first)
         return first
-    raise AssertionError("no block of ports is free on this machine")
+    assert _own, "no block of ports is free on this machine"
+    _own.rotate(-1)
+    return _own[-1]
 
 
 def _ports_one_by_one() -> Iterator[int]:
