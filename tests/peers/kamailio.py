@@ -39,7 +39,7 @@ PASSWORDS: Final[Mapping[str, str]] = {user: f"{user}pw" for user in _USERS}
 MESSAGE_SUMMARY: Final = "application/simple-message-summary"
 EMPTY_TABLES: Final = Path("/usr/share/kamailio/dbtext/kamailio")
 TEMPLATES: Final = Path(__file__).parent / "templates"
-START_TIMEOUT: Final = 10.0
+START_TIMEOUT: Final = 30.0  # s; a busy machine
 
 
 @dataclass(frozen=True, slots=True)
