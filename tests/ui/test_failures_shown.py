@@ -67,7 +67,7 @@ class Screen:
             assert remedy in row.trouble.remedy.text().replace("\u200b", "")
             assert row.state.text()
 
-        self.qtbot.waitUntil(seen, timeout=15_000)
+        self.qtbot.waitUntil(seen, timeout=60_000)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def screen(running: Running, qtbot: QtBot, tmp_path: Path) -> Iterator[Screen]:
     qtbot.addWidget(window, before_close_func=lambda w: w.leave())
     link.changed.connect(lambda: window.render_state(link.state))
     window.show()
-    with qtbot.waitSignal(link.attached, timeout=20_000):
+    with qtbot.waitSignal(link.attached, timeout=60_000):
         link.start()
     yield Screen(window, link, qtbot)
     link.close()
