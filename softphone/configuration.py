@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from softphone.codecs.records import CODEC_RECORDS
@@ -16,6 +16,7 @@ from softphone.engine.hooks import Hook
 from softphone.engine.media.codec_libraries import missing_library
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AccountOptions, MediaSettings
+from softphone.policy.audio import AudioOptions
 from softphone.policy.media import MediaPolicy, effective_media_policy
 from softphone.policy.origin import Origin
 from softphone.policy.secret import Secret
@@ -23,6 +24,7 @@ from softphone.policy.tls import TlsSettings
 from softphone.storage.settings import (
     AccountMedia,
     AccountSettings,
+    AudioSection,
     HookSettings,
     MediaSection,
     Settings,
@@ -156,6 +158,15 @@ def media_section(settings: Settings, chosen: AccountSettings) -> MediaSection:
             unencrypted_peer=own.unencrypted_peer,
         )
     return replace(section, codecs=chosen.codecs) if chosen.codecs else section
+
+
+def audio_options(audio: AudioSection) -> AudioOptions:
+    return AudioOptions(**{field.name: getattr(audio, field.name) for field in fields(AudioOptions)})
+
+
+def with_audio_options(settings: Settings, options: AudioOptions) -> Settings:
+    chosen = {field.name: getattr(options, field.name) for field in fields(AudioOptions)}
+    return replace(settings, audio=replace(settings.audio, **chosen))
 
 
 def account_options(chosen: AccountSettings) -> AccountOptions:

@@ -23,6 +23,7 @@ from softphone.messages import (
     AppCommand,
     AudioDeviceView,
     ChangeAccountOptions,
+    ChangeAudioOptions,
     ChangeMediaSettings,
     ChooseDefaultAccount,
     ChooseDevices,
@@ -177,9 +178,11 @@ class Controller:
                 self._change_options(account_id, options)
             case ChooseDefaultAccount(account_id=account_id):
                 self._choose_default(account_id)
-            case ChooseDevices(microphone=microphone, speaker=speaker):
-                audio = replace(self._settings.audio, microphone=microphone, speaker=speaker)
+            case ChooseDevices(microphone=microphone, speaker=speaker, ringer=ringer):
+                audio = replace(self._settings.audio, microphone=microphone, speaker=speaker, ringer=ringer)
                 self._save(replace(self._settings, audio=audio))
+            case ChangeAudioOptions(options=options):
+                self._save(configuration.with_audio_options(self._settings, options))
             case PinCertificate(account_id=account_id, sha256=sha256):
                 self._pin(account_id, sha256)
             case Quit():
@@ -351,6 +354,8 @@ class Controller:
                     ca_files=self._settings.tls.ca_files,
                     microphone=audio.microphone,
                     speaker=audio.speaker,
+                    ringer=audio.ringer,
+                    audio=configuration.audio_options(audio),
                     settings_file=str(self._file.path) if self._file is not None else "",
                     default_account=self._settings.default_account,
                     problem=self._problem,

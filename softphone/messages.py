@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, field
 
 from softphone.errors import Failure
+from softphone.policy.audio import AudioOptions
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
 from softphone.policy.secret import Secret
@@ -66,6 +67,14 @@ class ChooseDevices:
 
     microphone: str = ""
     speaker: str = ""
+    ringer: str = ""  # "": on the speaker
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAudioOptions:
+    """Saved and in force at once."""
+
+    options: AudioOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,7 @@ AppCommand = (
     | ChangeAccountOptions
     | ChooseDefaultAccount
     | ChooseDevices
+    | ChangeAudioOptions
     | PinCertificate
     | Quit
     | RaiseWindow
@@ -154,6 +164,8 @@ class SettingsView:
     ca_files: tuple[str, ...] = ()
     microphone: str = ""
     speaker: str = ""
+    ringer: str = ""
+    audio: AudioOptions = field(default_factory=AudioOptions)
     settings_file: str = ""
     default_account: AccountId = ""  # "": the first one
     problem: Failure | None = None  # the file is broken: it is kept, nothing is written

@@ -18,6 +18,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.policy.audio import Processing
 from softphone.policy.media import (
     DEFAULT_ACCEPTED_SUITES,
     DEFAULT_SUITES,
@@ -101,6 +102,13 @@ class TlsSection:
 class AudioSection:
     microphone: str = ""  # device id; "" follows the system
     speaker: str = ""
+    ringer: str = ""  # where the phone rings; "": on the speaker
+    echo_cancellation: Processing = Processing.AUTO
+    noise_suppression: Processing = Processing.AUTO
+    high_pass: Processing = Processing.ON
+    gain_control: Processing = Processing.OFF
+    ringtone: str = ""  # a sound file; "": the built-in one
+    country: str = ""  # whose tones are played; "": as the system's language
 
 
 @dataclass(frozen=True, kw_only=True)
