@@ -77,6 +77,7 @@ class Application:
                 publish=controller.publish,
                 trace=trace,
                 speaker=sound.speaker,
+                ringer=sound.ringer,
             )
             controller.connect(core.submit)
             watch = _watch_network(core)
@@ -152,6 +153,7 @@ class Application:
             endpoint=endpoints,
             publish=controller.publish,
             speaker=lambda: endpoints.wrapped(speaker) if (speaker := sound.speaker()) is not None else None,
+            ringer=lambda: endpoints.wrapped(ringer) if (ringer := sound.ringer()) is not None else None,
         )
         controller.connect(core.submit)
         hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)

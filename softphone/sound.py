@@ -47,6 +47,8 @@ class Sound:
         self._devices: SoundDevices | None = None
         self._endpoint: AudioEndpoint | None = None
         self._made_for: DeviceChoice | None = None
+        self._ringer: AudioEndpoint | None = None
+        self._ringer_made_for = ""
 
     def check(self) -> None:
         """Raises OperationFailed (AUDIO_DEVICE, USAGE) where the choice cannot work, before anything is dialled."""
@@ -71,6 +73,18 @@ class Sound:
     def speaker(self) -> AudioEndpoint | None:
         """Where tones for the person are played. None: over the calls only; a recording begins with a call's voice."""
         return self.endpoint() if self._choice.kind is AudioKind.DEVICE else None
+
+    def ringer(self) -> AudioEndpoint | None:
+        """Where a call is announced: the speaker's endpoint, or one of its own; its microphone is of no use."""
+        if self._choice.kind is not AudioKind.DEVICE:
+            return None
+        audio = self._chosen()
+        if not audio.ringer or audio.ringer == audio.speaker:
+            return self.endpoint()
+        if self._ringer is None or audio.ringer != self._ringer_made_for:
+            wanted = DeviceChoice(audio.microphone or None, audio.ringer)
+            self._ringer, self._ringer_made_for = self._sound_devices().endpoint(wanted, self._notice), audio.ringer
+        return self._ringer
 
     def _make(self, wanted: DeviceChoice | None) -> AudioEndpoint:
         match self._choice.kind:

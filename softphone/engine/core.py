@@ -79,16 +79,18 @@ class EngineCore:
         trace: Trace | None = None,
         media: Callable[[Post], Media] = MediaEngine,
         speaker: Callable[[], AudioEndpoint | None] = _nowhere,
+        ringer: Callable[[], AudioEndpoint | None] = _nowhere,
     ) -> None:
         """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none.
 
         `speaker` gives the endpoint that tones for the person are played on; None: only where a call is heard.
+        `ringer` gives the one for tones that announce a call; it is the speaker's own unless another was chosen.
         `media(post)` makes what sends and receives; the lab's connections share one thread through it.
         """
         self.agent = agent
         self._opener = opener
         self._tls_settings, self._endpoint, self._publish = tls_settings, endpoint, publish
-        self._speaker = speaker
+        self._speaker, self._ringer = speaker, ringer
         self._trace = trace
         self._loop = asyncio.get_running_loop()
         self._media = media(self.post)
