@@ -7,6 +7,8 @@
 
 TESTS ?= tests
 ARGS ?=
+# The whole suite is shared by two processes (tests/two_workers.py).
+WORKERS := $(if $(filter tests,$(TESTS)),-n2)
 VENV := .venv/bin
 UV := $(firstword $(wildcard $(VENV)/uv) uv)
 
@@ -23,7 +25,7 @@ run:
 # Benchmarks are not tests: they measure, and want the machine to themselves.
 test:
 	@packaging/setup/setup.sh test
-	@$(VENV)/python -m pytest --ignore=tests/bench $(ARGS) $(TESTS)
+	@$(VENV)/python -m pytest --ignore=tests/bench $(WORKERS) $(ARGS) $(TESTS)
 
 lint:
 	@packaging/setup/setup.sh test

@@ -12,7 +12,9 @@ from softphone.tls_environment import find_openssl_configuration
 
 _STARTED_AGAIN = "SOFTPHONE_TESTS_STARTED_AGAIN"
 
-if os.environ.pop(_STARTED_AGAIN, None) is None:
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    pass  # started with the configuration (tests/two_workers.py)
+elif os.environ.pop(_STARTED_AGAIN, None) is None:
     os.environ[_STARTED_AGAIN] = "yes"
     os.environ["OPENSSL_CONF"] = str(find_openssl_configuration())
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -40,7 +40,7 @@ def read_allowed_skips(path: Path) -> tuple[AllowedSkip, ...]:
 
 @dataclass(eq=False)  # pytest keeps plugins in sets
 class SkipRule:
-    """The pytest plugin; one a session."""
+    """The pytest plugin; one a process."""
 
     allowed: tuple[AllowedSkip, ...]
     strict: bool
@@ -72,16 +72,29 @@ class SkipRule:
     def _judge(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if not report.skipped or hasattr(report, "wasxfail"):
             return
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        reason = reason.removeprefix("Skipped: ")
-        entry = next((entry for entry in self.allowed if entry.covers(report.nodeid)), None)
-        if entry is not None:
-            self.used.add(entry)
-        elif self.strict:
+        reason = _reason(report)
+        if self.strict and self._entry(report.nodeid) is None:
             report.outcome = "failed"
             report.longrepr = f"skipped, and tests/skips.toml does not allow it: {reason}"
+
+    # Where the run is shared by several processes, these two are called in the one that sums up.
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._count(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._count(report)
+
+    def _count(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if not report.skipped or hasattr(report, "wasxfail"):
             return
-        self.skipped[report.nodeid] = reason
+        entry = self._entry(report.nodeid)
+        if entry is not None:
+            self.used.add(entry)
+        self.skipped[report.nodeid] = _reason(report)
+
+    def _entry(self, node_id: str) -> AllowedSkip | None:
+        return next((entry for entry in self.allowed if entry.covers(node_id)), None)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.strict and self.whole_suite:
@@ -93,8 +106,13 @@ class SkipRule:
 
     def pytest_unconfigure(self) -> None:
         """Here and not in the summary: pytest's closing line is printed between the two."""
-        if self.skipped:
+        if self.skipped and "PYTEST_XDIST_WORKER" not in os.environ:
             print(not_run_line(self.skipped))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
 
 
 def not_run_line(skipped: dict[str, str]) -> str:

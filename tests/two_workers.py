@@ -1,0 +1,48 @@
+"""How a whole run is shared by two processes: tests that wait for real peers beside tests that compute.
+
+Owns: pytest-xdist's plan, and which tests may be repeated. The peers' programs, sound servers and namespaces of
+tests/peers and tests/network run in real time and mostly wait, so one worker takes them all, one after the other,
+while the other takes the remaining files.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+from softphone.tls_environment import find_openssl_configuration
+
+REAL_TIME = ("tests/network/", "tests/peers/")
+
+
+class TwoWorkers(LoadScopeScheduling):
+    """A file is never torn apart; all files of `REAL_TIME` are one piece of work, and the first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "real time" if nodeid.startswith(REAL_TIME) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoWorkers:
+    config.option.loadscopereorder = False
+    return TwoWorkers(config, log)
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """A worker's OpenSSL is to read our configuration, too (see tests/early.py)."""
+    os.environ["OPENSSL_CONF"] = str(find_openssl_configuration())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits begins at once. What needs a real program in real time may be tried once more, and is then named.
+
+    A shared machine stops a process for a second now and then, and sound that was due is late. A fault of ours comes
+    again.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda item: not item.nodeid.startswith(REAL_TIME))
+        for item in items:
+            if item.get_closest_marker("peer") or item.nodeid.startswith(REAL_TIME):
+                item.add_marker(pytest.mark.flaky(reruns=1))
