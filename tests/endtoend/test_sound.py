@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
 StartPhone = Callable[..., PhoneProcess]
 FINE = 24_000
 ALIKE = 0.9
-"""Least median correlation of half-second pieces (`likeness`); G.711 alone gives 0.99, other words give less than 0.6.
+"""Least median correlation of short pieces (`likeness`); G.711 alone gives 0.99, other words give less than 0.5.
 
 The correlation of the whole sentence is printed too. It falls with every slip between the clocks of two null sinks,
 paplay's own included, and such slips are not heard.

@@ -24,6 +24,11 @@ OTHER_SENTENCE = "Rice is often served in round bowls. The juice of lemons makes
 LONG = 120
 """Seconds that a repeated file lasts at least: longer than any call of the tests."""
 
+PIECE_S = 0.2  # of speech that are sought as one, each begins in the middle of the one before
+LEEWAY_S = 0.03  # around the place where a piece is expected
+APART_S = 0.3  # of two places in one recording: what stalls may have shifted
+SOUND = 0.01  # of the mean power: below it a piece is a pause (-20 dB)
+
 Samples = NDArray[np.int16]
 
 
@@ -67,14 +72,48 @@ def read_wav(path: Path) -> tuple[Samples, int]:
 
 
 def likeness(said: Samples, heard: Samples, rate: int) -> float:
-    """How much of what was said is in what was heard: the median correlation of half-second pieces, 0 ... 1.
+    """How much of what was said is in what was heard: the median correlation of its fifths of a second, 0 ... 1.
 
-    Piece by piece, because a jitter buffer or a sound card may slip some samples in the middle of a sentence: that is
-    inaudible, and ruins the correlation of the whole. Two rates must be the same; 1 s is needed.
+    A jitter buffer, a sound card or a busy machine may slip, repeat or lose some samples in the middle of a sentence:
+    that is hardly audible, and ruins the correlation of everything around it. So half seconds are sought in the whole,
+    and then each piece with sound in it is sought near a place where one of them was found, places `APART_S` apart
+    at most. What is damaged all along finds no piece whole. Two rates must be the same; 1 s is needed.
     """
-    step = rate // 2
-    pieces = [said[start : start + step] for start in range(0, len(said) - step + 1, step)]
-    return float(np.median([best_alignment(piece, heard, rate)[0] for piece in pieces]))
+    half = rate // 2
+    halves = [said[start : start + half] for start in range(0, len(said) - half + 1, half)]
+    places = [
+        round(best_alignment(piece, heard, rate)[1] * rate / 1000) - number * half
+        for number, piece in enumerate(halves)
+    ]
+    length = round(PIECE_S * rate)
+    loud = said.astype(float) @ said.astype(float) / len(said) * length * SOUND
+    starts = [start for start in range(0, len(said) - length + 1, length // 2) if _energy(said[start:][:length]) > loud]
+    floor = _energy(heard) / max(1, len(heard)) * length * SOUND
+    best = 0.0
+    for centre in set(places):
+        near = [place for place in set(places) if abs(place - centre) <= APART_S * rate]
+        found = [max(_near(said[at : at + length], heard, at + place, rate, floor) for place in near) for at in starts]
+        best = max(best, float(np.median(found)) if found else 0.0)
+    return best
+
+
+def _near(piece: Samples, heard: Samples, expected: int, rate: int, floor: float) -> float:
+    """The best correlation of a whole piece within `LEEWAY_S` of its place; `floor` is too little energy to count."""
+    leeway = round(LEEWAY_S * rate)
+    window = heard[max(0, expected - leeway) : max(0, expected + len(piece) + leeway)].astype(float)
+    if len(window) < len(piece):
+        return 0.0
+    lags = len(window) - len(piece) + 1
+    size = 1 << (len(window) - 1).bit_length()
+    products = np.fft.irfft(np.conj(np.fft.rfft(piece.astype(float), size)) * np.fft.rfft(window, size), size)[:lags]
+    power = np.concatenate(([0.0], np.cumsum(window * window)))
+    energies = power[len(piece) :] - power[:lags]
+    return float((products / np.sqrt(_energy(piece) * (energies + floor) + 1.0)).max())
+
+
+def _energy(samples: Samples) -> float:
+    floating = samples.astype(float)
+    return float(floating @ floating)
 
 
 def tone(path: Path, rate: int, frequency: int = 440) -> None:

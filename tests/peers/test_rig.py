@@ -112,8 +112,8 @@ def test_linphone_and_baresip_call_each_other_with_sound_and_hold(
     said, rate = read_wav(spoken)
     said = said[: 2 * rate]
     echoed = ear.stop()[::6]
-    assert likeness(said, bob.heard(), rate) > 0.8
-    assert likeness(said, echoed, rate) > 0.8
+    assert likeness(said, bob.heard(), rate) > 0.9
+    assert likeness(said, echoed, rate) > 0.9
 
     assert "AES_256_CM_HMAC_SHA1_80" in kamailio.wait_message("INVITE").body
 
