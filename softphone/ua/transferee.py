@@ -29,7 +29,7 @@ from softphone.ua.refer_target import ReferTarget
 from softphone.ua.responses import response_to, warning_399
 from softphone.ua.transfer_tables import TRANSFEREE_TABLE, TransfereeState, TransfereeStep, TransfereeTrigger
 
-ANSWER_WITHIN = 20.0  # s; proxies commonly wait 30 for a final response, the sender 32
+ANSWER_WITHIN = 8.0  # s; proxies wait 10 to 30 for a final response, the sender 32
 DECIDE_WITHIN = 120.0  # s the person has in all
 SUBSCRIBED_FOR = 300  # s, told with each NOTIFY: longer than any call rings
 OLD_CALL_WITHIN = 10.0  # s after the new call was answered in which the transferor should have hung up

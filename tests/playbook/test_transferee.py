@@ -127,7 +127,7 @@ def test_who_thinks_for_long_has_the_refer_accepted_as_pending(talk: Talk) -> No
     """RFC 3515 §2.4.2: 202 before the transaction ends."""
     hold_us(talk)
     talk.refer(TARGET)
-    talk.stage.wait(19)
+    talk.stage.wait(7)
     assert talk.heard() == []
     talk.stage.wait(2)
     assert talk.heard() == ["202 to REFER", "NOTIFY"]
