@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOOR_DBFS = -100.0
+_TOGETHER_MS = 100  # frames of so much sound are added up at once: one long one costs numpy less than many short ones
 _FULL_SCALE_POWER = 32768.0**2 / 2
 
 
@@ -34,21 +35,31 @@ class LevelMeter:
     def __init__(self, sample_rate: int, window_ms: int = 1000) -> None:
         """`sample_rate` in Hz."""
         self._limit = max(1, sample_rate * window_ms // 1000)
-        self._energies: list[tuple[int, float]] = []  # samples and energy of each frame in the window
-        self._samples = 0
+        self._energies: list[tuple[int, float]] = []  # samples and energy of each piece of the window
+        self._samples = 0  # in them
+        self._together = sample_rate * _TOGETHER_MS // 1000
+        self._frames: list[NDArray[np.int16]] = []  # not added up yet
+        self._gathered = 0  # samples in them
 
     def update(self, frame: NDArray[np.int16]) -> None:
-        """Takes in the next frame."""
-        if len(frame) == 0:
-            return
-        self._energies.append((len(frame), _energy(frame)))
-        self._samples += len(frame)
-        while self._samples - self._energies[0][0] >= self._limit:
+        """Takes in the next frame, which nobody may change afterwards."""
+        self._frames.append(frame)
+        self._gathered += len(frame)
+        if self._gathered >= self._together:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        if self._gathered:
+            self._energies.append((self._gathered, _energy(np.concatenate(self._frames))))
+            self._samples += self._gathered
+        self._frames, self._gathered = [], 0
+        while self._energies and self._samples - self._energies[0][0] >= self._limit:
             self._samples -= self._energies.pop(0)[0]
 
     @property
     def dbfs(self) -> float | None:
         """RMS level of the window; None before the first frame."""
+        self._add_up()
         if not self._samples:
             return None
         return _dbfs(sum(energy for _, energy in self._energies) / self._samples)

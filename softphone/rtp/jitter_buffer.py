@@ -7,13 +7,12 @@ codecs (what to do about a missing frame is the decoder's), sockets, clocks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from softphone.rtp.packet import RtpPacket
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """Decode this packet and play it, longer by about `change_ms` (shorter: negative) if the sound lends itself."""
 
     packet: RtpPacket
