@@ -14,6 +14,13 @@ class Processing(enum.Enum):
     OFF = "off"
 
 
+class DeviceForm(enum.Enum):
+    """Where a device is while people talk."""
+
+    WORN = "worn"  # headset, headphones, handset: at the ear, with the microphone at the mouth
+    OPEN = "open"  # loudspeakers, a microphone in the room; and whatever does not say what it is
+
+
 @dataclass(frozen=True, slots=True)
 class AudioOptions:
     """In force at once, in running calls too."""

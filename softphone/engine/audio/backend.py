@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softphone.errors import Failure
+from softphone.policy.audio import DeviceForm
 
 DEVICE_RATE = 48_000
 """Hz at which devices are opened (media.md)."""
@@ -60,6 +61,22 @@ class AudioEndpoint(Protocol):
         ...
 
 
+class DeviceEndpoint(AudioEndpoint, Protocol):
+    """An endpoint on real devices: what a microphone hears of a speaker is known here alone."""
+
+    @property
+    def forms(self) -> tuple[DeviceForm, DeviceForm]:
+        """Of the microphone and the speaker in use; OPEN while none is."""
+        ...
+
+    def played(self) -> Samples | None:
+        """What the speaker played beside the 10 ms that `read` gave last. None: nothing is known, or nothing was heard.
+
+        To be asked for after each `read` of one block.
+        """
+        ...
+
+
 class AudioDeviceKind(enum.Enum):
     MICROPHONE = "microphone"
     SPEAKER = "speaker"
@@ -74,6 +91,7 @@ class AudioDevice:
     kind: AudioDeviceKind
     is_default: bool
     channels: int
+    form: DeviceForm = DeviceForm.OPEN
 
 
 @dataclass(frozen=True, slots=True)

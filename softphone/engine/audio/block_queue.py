@@ -25,6 +25,7 @@ class BlockQueue:
         self._takes = 0
         self.dropped = 0
         self.missing = 0
+        self.arrived = 0
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -35,6 +36,15 @@ class BlockQueue:
         if len(blocks) == blocks.maxlen:
             self.dropped += 1
         blocks.append(block)
+        self.arrived += 1
+
+    @property
+    def passed(self) -> int:
+        """How many blocks have left, taken or dropped: the number of the one taken last, the first being 1.
+
+        One too few for an instant while the other side puts.
+        """
+        return self.arrived - len(self._blocks)
 
     def take(self) -> bytes | None:
         """The oldest block, or None."""

@@ -27,8 +27,10 @@ from softphone.engine.audio.backend import (
 )
 from softphone.engine.audio.block_queue import BlockQueue
 from softphone.engine.audio.device_thread import BLOCK_SAMPLES, DeviceThread, DeviceUnavailable, Stream
+from softphone.engine.audio.played_reference import PlayedReference
 from softphone.engine.audio.pulse_devices import list_devices, pulse_devices
 from softphone.errors import Failure, FailureKind, OperationFailed
+from softphone.policy.audio import DeviceForm
 
 _log = logging.getLogger(__name__)
 
@@ -108,8 +110,9 @@ class PortAudioEndpoint:
 
     def __init__(self, thread: DeviceThread, choice: DeviceChoice, on_notice: NoticeSink) -> None:
         self._thread = thread
-        self._microphone = _Microphone(thread, choice.microphone, on_notice)
-        self._speaker = _Speaker(thread, choice.speaker, on_notice)
+        self._reference = PlayedReference()
+        self._microphone = _Microphone(thread, choice.microphone, on_notice, self._reference)
+        self._speaker = _Speaker(thread, choice.speaker, on_notice, self._reference)
         self._started, self._listening = False, True
 
     def start(self) -> None:
@@ -128,6 +131,13 @@ class PortAudioEndpoint:
 
     def read(self, samples: int) -> Samples:
         return self._microphone.read(samples)
+
+    def played(self) -> Samples | None:
+        return self._reference.beside(self._microphone.queue.passed) if self._microphone.heard else None
+
+    @property
+    def forms(self) -> tuple[DeviceForm, DeviceForm]:
+        return self._microphone.form, self._speaker.form
 
     def write(self, frame: Samples) -> None:
         self._speaker.write(frame)
@@ -168,6 +178,7 @@ class _Direction:
         self.blocks = 0
         self.last_block = 0.0
         self.reopened = 0
+        self.form = DeviceForm.OPEN
 
     def start(self) -> None:
         self._running = True
@@ -240,10 +251,12 @@ class _Direction:
         devices = pulse_devices()
         if devices is not None:
             found = self._choose(devices)
+            self.form = found.form
             variable = "PULSE_SOURCE" if self.kind is AudioDeviceKind.MICROPHONE else "PULSE_SINK"
             chosen = {variable: found.id, "PULSE_LATENCY_MSEC": str(PULSE_LATENCY_MS), "PULSE_PROP": PULSE_PROPERTIES}
             return chosen, "pulse"
         found = self._choose(self._thread.portaudio_devices())  # says in words that there is none at all
+        self.form = found.form
         return {}, None if self._wanted is None else found.id
 
     def _choose(self, devices: tuple[AudioDevice, ...]) -> AudioDevice:
@@ -271,19 +284,27 @@ class _Direction:
 class _Microphone(_Direction):
     kind = AudioDeviceKind.MICROPHONE
 
-    def __init__(self, thread: DeviceThread, wanted: str | None, on_notice: NoticeSink) -> None:
+    def __init__(
+        self, thread: DeviceThread, wanted: str | None, on_notice: NoticeSink, reference: PlayedReference
+    ) -> None:
         super().__init__(thread, wanted, on_notice, BlockQueue(CAPTURE_LIMIT, CAPTURE_SURPLUS))
+        self._reference = reference
+        self.heard = False  # in the last read
 
     def read(self, samples: int) -> Samples:
-        blocks = [self.queue.take() or _SILENCE for _ in range(-(-samples // BLOCK_SAMPLES))]
+        taken = [self.queue.take() for _ in range(-(-samples // BLOCK_SAMPLES))]
+        self.heard = None not in taken
+        blocks = [_SILENCE if block is None else block for block in taken]
         return np.frombuffer(b"".join(blocks), np.int16)[:samples]
 
     def _open_stream(self, environment: Mapping[str, str], device: int | str | None) -> Stream:
+        self._reference.restart()
         return self._thread.open_input(environment, device, self._captured)
 
     def _captured(self, indata: Any, _frames: int, _times: Any, _flags: Any) -> None:
         """PortAudio's thread: keep one block, no more."""
         self.queue.put(bytes(indata))
+        self._reference.captured(self.queue.arrived)
         self.blocks += 1
         self.last_block = time.monotonic()
 
@@ -291,8 +312,11 @@ class _Microphone(_Direction):
 class _Speaker(_Direction):
     kind = AudioDeviceKind.SPEAKER
 
-    def __init__(self, thread: DeviceThread, wanted: str | None, on_notice: NoticeSink) -> None:
+    def __init__(
+        self, thread: DeviceThread, wanted: str | None, on_notice: NoticeSink, reference: PlayedReference
+    ) -> None:
         super().__init__(thread, wanted, on_notice, BlockQueue(PLAYBACK_LIMIT, PLAYBACK_SURPLUS))
+        self._reference = reference
         self._filling = True
 
     def write(self, frame: Samples) -> None:
@@ -303,16 +327,19 @@ class _Speaker(_Direction):
 
     def _open_stream(self, environment: Mapping[str, str], device: int | str | None) -> Stream:
         self._filling = True
+        self._reference.restart()
         return self._thread.open_output(environment, device, self._wanted_block)
 
     def _wanted_block(self, outdata: Any, _frames: int, _times: Any, _flags: Any) -> None:
         """PortAudio's thread: hand out one block, silence until `PLAYBACK_TARGET` are there."""
         if self._filling and len(self.queue) < PLAYBACK_TARGET:
-            outdata[:] = bytes(len(outdata))
+            played = _SILENCE
         else:
             block = self.queue.take()
             self._filling = block is None
-            outdata[:] = _SILENCE if block is None else block
+            played = _SILENCE if block is None else block
+        outdata[:] = played
+        self._reference.played(played)
         self.blocks += 1
         self.last_block = time.monotonic()
 
