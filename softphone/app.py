@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +15,7 @@ from softphone.cli import main as command_line
 from softphone.cli.phone_access import EngineRequest, PhoneRequest
 from softphone.controller import Controller, Phone
 from softphone.engine import clock
+from softphone.engine.audio.device_tester import DeviceTester
 from softphone.engine.connector import FlowOpener
 from softphone.engine.core import EngineCore
 from softphone.engine.hooks import Hooks
@@ -32,7 +33,7 @@ from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.connection import OnCall
 from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
-from softphone.messages import AudioDeviceView, Noticed
+from softphone.messages import AppEvent, AudioDeviceView, Noticed
 from softphone.sound import AudioChoice, Sound
 from softphone.storage.instance import instance_id, new_instance_id
 from softphone.storage.settings import AudioSection, SettingsFile
@@ -139,12 +140,19 @@ class Application:
         instance, unkept = _instance(request.profile.instance_file)
         sound = Sound(request.audio, lambda: controller.settings.audio, notice)
         endpoints = NoticeEndpoints(sound.endpoint)
+
+        def tested(event: AppEvent) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(controller.publish, event)
+
+        tester = DeviceTester(sound.tested_devices, tested)
         controller = Controller(
             settings_file=SettingsFile(request.profile.settings_file),
             passwords=UnhurriedPasswordStore(notice),
             list_devices=lambda: _devices_or_notice(sound, notice),
             quit_engine=lambda: process.quit(),  # noqa: PLW0108 - made below
             instance_id=instance,
+            device_tester=tester,
         )
         core = EngineCore(
             UserAgent(secrets.token_bytes),
@@ -174,6 +182,7 @@ class Application:
             await process.run()
         finally:
             watch.close()
+            tester.close()
             await core.close()
             sound.close()
             hooks.close()
@@ -182,9 +191,14 @@ class Application:
         return open_window(WindowStart(lab, dial))
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
-        sound = Sound(AudioChoice(), AudioSection, notice=_unheard)
-        try:
+        with self.sound(AudioSection()) as sound:
             return sound.list_devices()
+
+    @contextlib.contextmanager
+    def sound(self, audio: AudioSection) -> Iterator[Sound]:
+        sound = Sound(AudioChoice(), lambda: audio, notice=_unheard)
+        try:
+            yield sound
         finally:
             sound.close()
 
@@ -213,7 +227,7 @@ def _devices_or_notice(sound: Sound, notice: Callable[[Failure], None]) -> tuple
 
 
 def _unheard(failure: Failure) -> None:
-    """Devices are only listed: nothing is open that could fail later."""
+    """Devices are listed, or tested, and the test has ears of its own."""
 
 
 def _trace_file(path: Path) -> TextIO:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from softphone import configuration
 from softphone.engine import clock
+from softphone.engine.audio.device_tester import DeviceTester
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import (
     AccountForgotten,
@@ -38,6 +39,8 @@ from softphone.messages import (
     SettingsView,
     SignIn,
     SignOut,
+    StartDeviceTest,
+    StopDeviceTest,
     WindowRaised,
 )
 from softphone.policy.origin import Origin
@@ -48,6 +51,7 @@ from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AccountSettings, Settings, SettingsFile
 from softphone.ua.account import AccountId
 from softphone.ua.commands import AddAccount, Command, Dial, Register, RemoveAccount, SendInstantMessage
+from softphone.ua.device_report import DeviceTestStep
 from softphone.ua.events import RegistrationChanged, RegistrationState
 
 log = logging.getLogger(__name__)
@@ -79,6 +83,7 @@ class Controller:
         list_devices: Callable[[], tuple[AudioDeviceView, ...]],
         quit_engine: Callable[[], None],
         instance_id: str = "",
+        device_tester: DeviceTester | None = None,
     ) -> None:
         """Without a settings file nothing is loaded or saved (a script's own engine).
 
@@ -87,6 +92,7 @@ class Controller:
         self._instance_id = instance_id
         self._file, self._passwords = settings_file, passwords
         self._list_devices, self._quit_engine = list_devices, quit_engine
+        self._device_tester = device_tester
         self._submit: Callable[[Command], None] = _not_connected
         self._listeners: list[Listener] = []
         self._state = AppState()
@@ -112,6 +118,8 @@ class Controller:
 
     def publish(self, event: AnyEvent) -> None:
         self._state = reduce(self._state, event, clock.now())
+        if self._device_tester is not None and self._state.calls:
+            self._device_tester.stop()  # a call comes first
         for listener in list(self._listeners):
             try:
                 listener(event, self._state)
@@ -129,6 +137,8 @@ class Controller:
                 self._problem = error.failure
                 self.publish(Noticed(error.failure))
         self._publish_settings()
+        for failure in configuration.missing_codecs(self._settings):
+            self.publish(Noticed(failure))
         self.publish(DevicesChanged(self._list_devices()))
         for account in self._settings.accounts:
             self._start_account(account, self._password_of(account))
@@ -183,6 +193,11 @@ class Controller:
                 self._save(replace(self._settings, audio=audio))
             case ChangeAudioOptions(options=options):
                 self._save(configuration.with_audio_options(self._settings, options))
+            case StartDeviceTest(step=step):
+                self._test_devices(step)
+            case StopDeviceTest():
+                if self._device_tester is not None:
+                    self._device_tester.stop()
             case PinCertificate(account_id=account_id, sha256=sha256):
                 self._pin(account_id, sha256)
             case Quit():
@@ -190,6 +205,13 @@ class Controller:
                 self._quit_engine()
             case RaiseWindow(dial=dial):
                 self.publish(WindowRaised(dial))
+
+    def _test_devices(self, step: DeviceTestStep) -> None:
+        if self._device_tester is None:
+            raise OperationFailed(
+                Failure(FailureKind.USAGE, "This engine tests no devices.", "Use “softphone devices --test”.")
+            )
+        self._device_tester.start(step, in_call=bool(self._state.calls))
 
     def _sign_in(self, command: SignIn) -> None:
         old = self._account(command.account_id)

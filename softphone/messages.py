@@ -17,6 +17,7 @@ from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsProfile
 from softphone.ua.account import AccountId, CallRules, DigitsMode, WatchedLine
 from softphone.ua.commands import Command as CallCommand
+from softphone.ua.device_report import DeviceTestResult, DeviceTestStep
 from softphone.ua.events import Event as CallEvent
 
 
@@ -126,6 +127,18 @@ class ChooseDefaultAccount:
     account_id: AccountId
 
 
+@dataclass(frozen=True, slots=True)
+class StartDeviceTest:
+    """Microphone and speaker of the settings, while no call runs; DeviceTestEnded follows."""
+
+    step: DeviceTestStep
+
+
+@dataclass(frozen=True, slots=True)
+class StopDeviceTest:
+    """Nothing happens where none runs."""
+
+
 AppCommand = (
     SignIn
     | SignOut
@@ -134,6 +147,8 @@ AppCommand = (
     | ChooseDefaultAccount
     | ChooseDevices
     | ChangeAudioOptions
+    | StartDeviceTest
+    | StopDeviceTest
     | PinCertificate
     | Quit
     | RaiseWindow
@@ -210,9 +225,39 @@ class WindowRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceTestProgressed:
+    """Ten times a second. Levels of the microphone in dBFS; `done` 0 … 1; `playing`: the speaker sounds."""
+
+    step: DeviceTestStep
+    level_db: float
+    peak_db: float
+    done: float
+    playing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTestEnded:
+    """What the step found; neither result nor failure where it was stopped."""
+
+    step: DeviceTestStep
+    result: DeviceTestResult | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineEnding:
     """The engine ends now, in order."""
 
 
-AppEvent = AccountKnown | AccountForgotten | SettingsChanged | DevicesChanged | Noticed | WindowRaised | EngineEnding
+AppEvent = (
+    AccountKnown
+    | AccountForgotten
+    | SettingsChanged
+    | DevicesChanged
+    | DeviceTestProgressed
+    | DeviceTestEnded
+    | Noticed
+    | WindowRaised
+    | EngineEnding
+)
 AnyEvent = CallEvent | AppEvent

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from softphone.engine.audio.backend import AudioDeviceKind, AudioEndpoint, DeviceChoice
+from softphone import configuration
+from softphone.engine.audio.backend import AudioDeviceKind, AudioEndpoint, DeviceChoice, find_device
+from softphone.engine.audio.device_test import TestedDevices
 from softphone.engine.audio.file import FileEndpoint
 from softphone.engine.audio.null import NullEndpoint
 from softphone.engine.audio.portaudio import SoundDevices
@@ -94,6 +96,27 @@ class Sound:
                 return NullEndpoint()
             case _:
                 return self._sound_devices().endpoint(wanted or DeviceChoice(), self._notice)
+
+    def tested_devices(self) -> TestedDevices:
+        """The chosen microphone and speaker as they are, with nothing done to the voice: for the test of them.
+
+        Raises OperationFailed (AUDIO_DEVICE, USAGE) where one is missing. May take 1.5 s.
+        """
+        cancelling = configuration.audio_options(self._chosen()).echo_cancellation
+        if self._choice.kind is not AudioKind.DEVICE:
+            endpoint = self._make(None)
+            return TestedDevices(lambda _notice: endpoint, self._choice.kind.value, self._choice.kind.value, cancelling)
+        sound, choice = self._sound_devices(), self._device_choice()
+        sound.require(choice)
+        listed = sound.list()
+        microphone = find_device(listed, AudioDeviceKind.MICROPHONE, choice.microphone)
+        speaker = find_device(listed, AudioDeviceKind.SPEAKER, choice.speaker)
+        return TestedDevices(
+            lambda notice: sound.endpoint(choice, notice),
+            microphone.name if microphone is not None else "",
+            speaker.name if speaker is not None else "",
+            cancelling,
+        )
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         if self._choice.kind is not AudioKind.DEVICE:

@@ -16,6 +16,7 @@ from softphone.policy.media import KeyExchange
 from softphone.ua import events as ua
 from softphone.ua.account import AccountId
 from softphone.ua.commands import CallId
+from softphone.ua.device_report import DeviceTestResult, DeviceTestView
 from softphone.ua.inputs import FlowDescription
 from softphone.ua.media_report import MediaReport
 
@@ -144,6 +145,7 @@ class CallView:
     remote_asserted: bool = False  # `remote` is what the server vouches for
     waiting: bool = False  # came while another call ran
     auto_answered: bool = False
+    silenced: bool = False  # it rings unheard, as the person asked
     transfer: TransferView | None = None
     in_conference: bool = False
     own_security: CallSecurity | None = None  # of the call itself, while `security` is that of its conference
@@ -163,6 +165,7 @@ class AppState:
     devices: tuple[app.AudioDeviceView, ...] = ()
     notices: tuple[Failure, ...] = ()  # newest last
     messages: tuple[MessageView, ...] = ()  # newest last
+    device_test: DeviceTestView | None = None  # None: there was none
 
     def account(self, account_id: AccountId) -> AccountView | None:
         return next((account for account in self.accounts if account.id == account_id), None)
@@ -182,6 +185,8 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return replace(state, settings=settings)
         case app.DevicesChanged(devices=devices):
             return replace(state, devices=devices)
+        case app.DeviceTestProgressed() | app.DeviceTestEnded():
+            return replace(state, device_test=_device_test(state.device_test, event))
         case app.Noticed(failure=failure):
             return replace(state, notices=(*state.notices, failure)[-MAX_NOTICES:])
         case app.WindowRaised() | app.EngineEnding():
@@ -204,6 +209,27 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return _ended(state, event, now)
         case _:
             return _update(state, event.call_id, lambda call: _call_event(call, event, now))
+
+
+def _device_test(
+    before: DeviceTestView | None, event: app.DeviceTestProgressed | app.DeviceTestEnded
+) -> DeviceTestView:
+    view = replace(before or DeviceTestView(event.step), step=event.step)
+    if isinstance(event, app.DeviceTestProgressed):
+        return replace(
+            view,
+            running=True,
+            playing=event.playing,
+            level_db=event.level_db,
+            peak_db=event.peak_db,
+            done=event.done,
+            failure=None,
+        )
+    found, known = event.result or DeviceTestResult(), view.result
+    gathered = DeviceTestResult(
+        found.microphone or known.microphone, found.speaker or known.speaker, found.loop or known.loop
+    )
+    return DeviceTestView(event.step, running=False, result=gathered, failure=event.failure)
 
 
 def _with_account(state: AppState, event: app.AccountKnown) -> AppState:
@@ -371,6 +397,7 @@ def _lost(state: AppState, event: ua.CallLost, now: float) -> AppState:
 
 _CallChange = (
     ua.CallRinging
+    | ua.CallSilenced
     | ua.EarlyMediaStarted
     | ua.CallEstablished
     | ua.CallSecured
@@ -394,6 +421,8 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
     match event:
         case ua.CallRinging():
             return replace(call, phase=CallPhase.RINGING)
+        case ua.CallSilenced():
+            return replace(call, silenced=True)
         case ua.EarlyMediaStarted():
             return replace(call, early_media=True)
         case ua.CallEstablished(codec=codec):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softphone.cli.options import usage
 from softphone.cli.output import Output, Result
 from softphone.cli.phone_access import Composition
 from softphone.engine.audio.device_thread import DeviceUnavailable
@@ -21,12 +20,9 @@ _TITLES = {DeviceKind.MICROPHONE: "Microphones", DeviceKind.SPEAKER: "Speakers"}
 class DevicesCommand:
     composition: Composition
     output: Output
-    test: bool
 
     async def run(self) -> Result:
-        """Raises OperationFailed: USAGE for `--test` (not built yet), AUDIO_DEVICE where there is no way to devices."""
-        if self.test:
-            raise usage("devices --test is not built yet.", "Leave --test out; “softphone demo” needs no device.")
+        """Raises OperationFailed (AUDIO_DEVICE) where there is no way to devices."""
         try:
             library = await in_thread(_library)
         except DeviceUnavailable as error:

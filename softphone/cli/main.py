@@ -17,10 +17,11 @@ from softphone.cli.attached import phone_for
 from softphone.cli.calling import AnswerCommand, CallCommand
 from softphone.cli.control_group import ctl, events
 from softphone.cli.demo import SECONDS, DemoCommand
+from softphone.cli.device_testing import DeviceTestCommand
 from softphone.cli.devices import DevicesCommand
 from softphone.cli.engine_command import engine
 from softphone.cli.lab_command import LabCommand
-from softphone.cli.options import ACCOUNT_OPTIONS, MEDIA_OPTIONS, with_options
+from softphone.cli.options import ACCOUNT_OPTIONS, DEVICE_OPTIONS, MEDIA_OPTIONS, chosen_devices, with_options
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
 from softphone.cli.registering import INTERRUPTED, RegisterCommand
@@ -179,14 +180,19 @@ def lab(
     _finish(output, LabCommand(composition, output, host, port, names, digests or DIGESTS, accounts_file).run())
 
 
-@cli.command(epilog="Example: softphone devices --json")
-@with_options(_COMMON)
-@click.option("--test", is_flag=True, help="Play a tone and listen for it (not built yet).")
+@cli.command(epilog="Example: softphone devices --test --seconds 5")
+@with_options(_COMMON, DEVICE_OPTIONS)
 @click.pass_obj
-def devices(composition: Composition, /, test: bool, **options: Any) -> None:
-    """List the microphones and speakers of this machine."""
+def devices(composition: Composition, /, test: bool, seconds: float, **options: Any) -> None:
+    """List the microphones and speakers of this machine, or test the chosen ones."""
     output = _output(options)
-    _finish(output, DevicesCommand(composition, output, test).run())
+
+    async def command() -> Result:
+        if not test:
+            return await DevicesCommand(composition, output).run()
+        return await DeviceTestCommand(composition, output, chosen_devices(options), seconds).run()
+
+    _finish(output, command())
 
 
 cli.add_command(engine)

@@ -16,6 +16,7 @@ import click
 
 from softphone import configuration
 from softphone.cli.phone_access import PhoneRequest
+from softphone.engine.audio.device_test import SPEAK_S
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.media import ConnectionProfile, KeyExchange, MediaEncryption
 from softphone.policy.secret import Secret
@@ -23,7 +24,7 @@ from softphone.policy.tls import TlsProfile
 from softphone.sound import AudioChoice, AudioKind
 from softphone.storage.profile import user_profile
 from softphone.storage.secrets import PasswordStore
-from softphone.storage.settings import AccountSettings, MediaSection, Settings, SettingsFile
+from softphone.storage.settings import AccountSettings, AudioSection, MediaSection, Settings, SettingsFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,6 +85,20 @@ MEDIA_OPTIONS = (
     click.option("--record", type=_FILE, help="WAV file to record what is heard (with --audio file)."),
 )
 
+DEVICE_OPTIONS = (
+    click.option("--test", is_flag=True, help="Test microphone and speaker, and whether one hears the other."),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(1, 60),
+        default=SPEAK_S,
+        show_default=True,
+        help="Time to speak into the microphone (with --test).",
+    ),
+    click.option("--microphone", help="Test this one, by name or id; else that of the settings."),
+    click.option("--speaker", help="Test this one, by name or id; else that of the settings."),
+    click.option("--config", type=_FILE, help="Settings file (TOML), the same that the window edits."),
+)
+
 
 def with_options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
     """Adds whole groups of options to a command."""
@@ -133,6 +148,13 @@ def phone_request(options: dict[str, Any]) -> PhoneRequest:
         audio=_audio(options),
         trace=options.get("trace"),
     )
+
+
+def chosen_devices(options: dict[str, Any]) -> AudioSection:
+    """The settings' sound with the devices that were named. Raises OperationFailed (USAGE, SETTINGS, STORAGE)."""
+    audio = _settings(options).audio
+    named = {kind: options[kind] for kind in ("microphone", "speaker") if options.get(kind)}
+    return replace(audio, **named)
 
 
 def _settings(options: dict[str, Any]) -> Settings:

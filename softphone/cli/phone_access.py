@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,9 +20,9 @@ from softphone.lab.connection import OnCall
 from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
 from softphone.messages import AnyEvent, AudioDeviceView
 from softphone.policy.secret import Secret
-from softphone.sound import AudioChoice
+from softphone.sound import AudioChoice, Sound
 from softphone.storage.profile import Profile
-from softphone.storage.settings import Settings
+from softphone.storage.settings import AudioSection, Settings
 
 
 class EngineKind(enum.Enum):
@@ -77,6 +77,10 @@ class Composition(PhoneSource, Protocol):
         ...
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]: ...
+
+    def sound(self, audio: AudioSection) -> AbstractContextManager[Sound]:
+        """The sound system with these devices chosen; given back when left."""
+        ...
 
     def open_window(self, *, lab: bool, dial: str) -> int:
         """The window's process until it is closed; its exit code."""
