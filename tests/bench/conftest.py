@@ -1,5 +1,5 @@
 """The rig's fixtures for the benchmarks too."""
 
-from tests.peers.conftest import ca
+from tests.peers.conftest import ca, speech
 
-__all__ = ["ca"]
+__all__ = ["ca", "speech"]

@@ -1,4 +1,5 @@
-"""The two phones that are measured side by side, behind one face: ours and baresip, on the same server and devices.
+"""The phones that are measured side by side, behind one face: ours, baresip and linphone, on one server and one sound
+system.
 
 Owns: starting and driving each as a person's machine would run it (a process with a sound card). What is measured is
 read from outside: the server's record of SIP messages, /proc, and the sound devices.
@@ -6,6 +7,7 @@ read from outside: the server's record of SIP messages, /proc, and the sound dev
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +19,8 @@ from typing import Protocol
 
 from tests.peers.baresip import Baresip
 from tests.peers.kamailio import PASSWORDS, Kamailio
-from tests.peers.process import short_directory, until
+from tests.peers.linphone import Linphone
+from tests.peers.process import PeerTimeoutError, short_directory, until
 from tests.peers.pulse import PulseRig
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,14 +51,27 @@ class BenchPhone(Protocol):
 class OurPhone:
     """`softphone answer`, or `softphone call` once `dial` is given, with the sound card."""
 
-    def __init__(self, rig: PulseRig, kamailio: Kamailio, user: str, letter: str, dial: str | None = None) -> None:
+    def __init__(
+        self,
+        rig: PulseRig,
+        kamailio: Kamailio,
+        user: str,
+        letter: str,
+        dial: str | None = None,
+        *,
+        codec: str = "PCMU",
+        devices: tuple[str, str] | None = None,
+        play: Path | None = None,
+    ) -> None:
+        """`devices`: others than the rig's pair of that letter; `play`: a file is said, and no device is opened."""
         self.directory = short_directory(f"bench{letter}")
+        microphone, speaker = devices or (rig.microphone(letter), rig.speaker(letter))
         config = self.directory / "settings.toml"
         config.write_text(
-            f'[audio]\nmicrophone = "{rig.microphone(letter)}"\nspeaker = "{rig.speaker(letter)}"\n'
-            '[media]\ncodecs = ["PCMU"]\n'
+            f'[audio]\nmicrophone = "{microphone}"\nspeaker = "{speaker}"\n[media]\ncodecs = ["{codec.upper()}"]\n'
         )
         command = ["call", dial] if dial else ["answer"]
+        command += ["--audio", "file", "--play", str(play)] if play else []
         self._out = (self.directory / "out").open("w+b")
         self.began = time.time()
         self._process = subprocess.Popen(
@@ -92,14 +108,66 @@ class OurPhone:
 
 
 class BaresipPhone:
-    def __init__(self, rig: PulseRig, kamailio: Kamailio, user: str, letter: str) -> None:
+    def __init__(
+        self,
+        rig: PulseRig,
+        kamailio: Kamailio,
+        user: str,
+        letter: str,
+        *,
+        codec: str = "PCMU",
+        devices: tuple[str, str] | None = None,
+        play: Path | None = None,
+        device_rate: int = 48_000,
+    ) -> None:
+        """As OurPhone. It has all that makes it sound better: concealment, and Opus made ready for loss."""
+        microphone, speaker = devices or (rig.microphone(letter), rig.speaker(letter))
         self.began = time.time()
         self.phone = Baresip(
             f"bench{letter}",
             kamailio,
             user,
             PASSWORDS[user],
-            audio=f"pulse:{rig.microphone(letter)},{rig.speaker(letter)}",
+            codecs=(codec,),
+            audio=f"file:{play}" if play else f"pulse:{microphone},{speaker}",
+            environment=rig.environment,
+            device_rate=device_rate,
+            modules=("plc",),
+            settings=("opus_packet_loss 10",),
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.phone.pid
+
+    def stop(self) -> None:
+        self.phone.stop()
+
+
+class LinphonePhone:
+    """It says a file only once a call runs: `phone.play`."""
+
+    def __init__(
+        self,
+        rig: PulseRig,
+        kamailio: Kamailio,
+        user: str,
+        letter: str,
+        *,
+        codec: str = "PCMU",
+        devices: tuple[str, str] | None = None,
+        answers: bool = False,
+    ) -> None:
+        microphone, speaker = devices or (rig.microphone(letter), rig.speaker(letter))
+        self.began = time.time()
+        self.phone = Linphone(
+            f"bench{letter}",
+            kamailio,
+            user,
+            PASSWORDS[user],
+            codecs=(codec,),
+            audio=f"pulse:{microphone},{speaker}",
+            answermode="auto" if answers else "manual",
             environment=rig.environment,
         )
 
@@ -108,6 +176,11 @@ class BaresipPhone:
         return self.phone.pid
 
     def stop(self) -> None:
+        """It leaves its registration behind when it is ended: the next call would reach nobody."""
+        with contextlib.suppress(OSError, RuntimeError, PeerTimeoutError):
+            self.phone.command("terminate", check=False)
+            self.phone.command("unregister ALL", check=False)
+            until(lambda: self.phone.registration() != "Ok", "linphone to unregister", 3)
         self.phone.stop()
 
 

@@ -77,6 +77,7 @@ ctrl_tcp_listen 127.0.0.1:{control_port}
 opus_bitrate 28000
 opus_inbandfec yes
 opus_application voip
+{further_lines}
 module_path {modules}
 {module_lines}
 module_tmp account.so
@@ -131,6 +132,9 @@ class Baresip:
         address: str = "127.0.0.1",
         correspondent: str = "",
         ptime: int = 20,
+        device_rate: int = 48_000,
+        modules: Sequence[str] = (),
+        settings: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -141,6 +145,8 @@ class Baresip:
         `certificate`: PEM with certificate and key for mutual TLS and for DTLS-SRTP.
         `ptime`: ms of a packet, as it asks for and sends.
         `correspondent`: the URI that `message` writes to.
+        `device_rate`: Hz at which it opens the devices of "pulse:"; 0 is the codec's own, and PulseAudio resamples.
+        `modules`: more of its modules ("plc"); `settings`: more lines of its configuration ("opus_packet_loss 10").
         """
         require("baresip")
         self.name = name
@@ -150,7 +156,7 @@ class Baresip:
         self.recordings.mkdir()
         self.rtp_ports = free_port_range()
         control_port = free_port()
-        source, player, rate = self._audio(audio, codecs)
+        source, player, rate = self._audio(audio, codecs, device_rate)
         (self.directory / "config").write_text(
             CONFIGURATION.format(
                 address=address,
@@ -165,7 +171,8 @@ class Baresip:
                 control_port=control_port,
                 rtcp_mux="yes" if rtcp_mux else "no",
                 modules=_module_folder(),
-                module_lines="\n".join(f"module {module}.so" for module in MODULES),
+                module_lines="\n".join(f"module {module}.so" for module in (*MODULES, *modules)),
+                further_lines="\n".join(settings),
                 application_lines="module_app contact.so" if correspondent else "",
             )
         )
@@ -274,7 +281,7 @@ class Baresip:
         self._control.close()
         self._process.kill()
 
-    def _audio(self, audio: str, codecs: Sequence[str]) -> tuple[str, str, int]:
+    def _audio(self, audio: str, codecs: Sequence[str], device_rate: int) -> tuple[str, str, int]:
         kind, _, where = audio.partition(":")
         bridge = f"aubridge,{self.name}"
         match kind:
@@ -285,7 +292,7 @@ class Baresip:
                 require("pulseaudio")
                 source, _, sink = where.partition(",")
                 (self.directory / "asound.conf").write_text(ALSA_CONFIGURATION.format(source=source, sink=sink))
-                return "alsa,phone", "alsa,phone", 48000
+                return "alsa,phone", "alsa,phone", device_rate
             case "echo":
                 return bridge, bridge, 48000 if "opus" in codecs else 8000
             case "null":

@@ -40,8 +40,12 @@ class _Dice:
     """What happens to each packet of one direction, in order."""
 
     def __init__(self, impairment: Impairment, direction: int) -> None:
+        self._direction = direction
+        self.begin(impairment)
+
+    def begin(self, impairment: Impairment) -> None:
         self._impairment = impairment
-        self._chance = random.Random(impairment.seed * 2 + direction)
+        self._chance = random.Random(impairment.seed * 2 + self._direction)
         self._losing = False
 
     def lost(self) -> bool:
@@ -107,6 +111,13 @@ class ImpairedLine:
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="impaired line", daemon=True)
         self._thread.start()
+
+    def begin(self, impairment: Impairment) -> None:
+        """From now on, for running and later calls: the first packet after this meets the first throw of the dice."""
+        self.impairment = impairment
+        for call in list(self._calls.values()):
+            call.caller.dice.begin(impairment)
+            call.callee.dice.begin(impairment)
 
     def stop(self) -> None:
         self._ending = True

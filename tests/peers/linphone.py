@@ -122,6 +122,10 @@ class Linphone:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def registration(self) -> str:
         """linphone's word for the state of its account: Ok, Progress, Failed, None, Cleared."""
         return _state(self.command("register-status ALL"))
