@@ -31,6 +31,7 @@ from softphone.ua.commands import (
     SendDigits,
 )
 from softphone.ua.commands import Command as UaCommand
+from softphone.ua.media_report import MediaReport
 
 _MEDIA_WORD = {Encryption.SRTP: "srtp", Encryption.NONE: "clear", Encryption.PENDING: None}
 NOBODY_TO_ASK = Failure(
@@ -67,6 +68,19 @@ def _media_word(security: CallSecurity) -> str | None:
     return "dtls-srtp" if by_dtls else _MEDIA_WORD[security.encryption]
 
 
+def _quality_fields(report: MediaReport | None) -> dict[str, Any]:
+    """Of the whole call, both ways."""
+    heard = report.quality.heard if report else None
+    said = report.quality.said if report else None
+    return {
+        "mos": round(heard.mos, 2) if heard else None,
+        "mos_remote": round(said.mos, 2) if said else None,
+        "delay_ms": round(heard.delay_ms) if heard else None,
+        "remote_lost": report.remote_lost if report else None,
+        "remote_jitter_ms": report.remote_jitter_ms if report else None,
+    }
+
+
 def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict[str, Any]:
     """The result object of one call; what is not known is None."""
     account = state.account(call.account_id)
@@ -91,7 +105,7 @@ def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict
         "playout_delay_ms": round(report.playout.delay_ms, 1) if report else None,
         "jitter_ms": report.jitter_ms if report else None,
         "rtt_ms": report.rtt_ms if report else None,
-        "mos": None,
+        **_quality_fields(report),
         "auth_failures": report.auth_failures if report else None,
         "replays": report.replays if report else None,
         "plain_rtp_seen": report.plain_rtp_seen if report else None,
@@ -246,7 +260,7 @@ def _no_call(engine: EngineKind, target: str, flow: Any) -> dict[str, Any]:
     """The result's fields for a call that was never sent."""
     names = (
         "status setup_ms duration_s codec media srtp_suite rtp_sent rtp_received lost late concealed_ms "
-        "playout_delay_ms jitter_ms rtt_ms mos "
+        "playout_delay_ms jitter_ms rtt_ms mos mos_remote delay_ms remote_lost remote_jitter_ms "
         "auth_failures replays plain_rtp_seen ended_by"
     )
     fields: dict[str, Any] = dict.fromkeys(names.split())

@@ -105,6 +105,11 @@ class AdaptiveJitterBuffer:
         return self._delay.target
 
     @property
+    def packet_ms(self) -> float:
+        """Length of a packet as seen last."""
+        return self._span * 1000 / self._clock_rate
+
+    @property
     def depth_ms(self) -> float:
         """Sound held back at present."""
         if self._newest is None or not self._held:

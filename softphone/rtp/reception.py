@@ -5,6 +5,7 @@ Owns: the peer's sequence numbers and the figures of our report blocks. Must not
 
 from __future__ import annotations
 
+from softphone.rtp.loss_runs import LossRuns
 from softphone.rtp.packet import RtpPacket
 from softphone.rtp.rtcp import ReportBlock, SenderReport, middle_bits
 from softphone.rtp.serial_numbers import timestamp_difference
@@ -30,6 +31,7 @@ class ReceptionStatistics:
         self.packets = 0  # valid packets, duplicates included, over all restarts
         self._earlier_lost = 0  # of streams that ended in a restart
         self._earlier_expected = 0
+        self._losses = LossRuns()
         self._last_sr = 0
         self._last_sr_arrival = 0.0
         self._probation = 0
@@ -37,6 +39,7 @@ class ReceptionStatistics:
 
     def _begin(self, sequence_number: int) -> None:
         """RFC 3550 A.1 init_seq."""
+        self._losses.settle()
         self._base = sequence_number
         self._max = sequence_number
         self._bad = _SEQ_MOD + 1  # no sequence number equals it
@@ -92,6 +95,8 @@ class ReceptionStatistics:
                 self._max = sequence_number
             return False
         if ahead < MAX_DROPOUT:
+            if ahead > 1:
+                self._losses.gap(self._cycles + self._max + 1, ahead - 1)
             if sequence_number < self._max:
                 self._cycles += _SEQ_MOD
             self._max = sequence_number
@@ -102,6 +107,8 @@ class ReceptionStatistics:
             # Two in a row: the other side restarted without telling.
             self._keep_totals()
             self._begin(sequence_number)
+        else:
+            self._losses.came(self._cycles + self._max - (_SEQ_MOD - ahead))
         self._received += 1
         return True
 
@@ -140,6 +147,11 @@ class ReceptionStatistics:
     def lost(self) -> int:
         """Packets that did not come, over all restarts; never negative although duplicates count as received."""
         return max(0, self._earlier_lost + self._source_lost)
+
+    @property
+    def loss_runs(self) -> int:
+        """Runs that the lost packets came in, over all restarts."""
+        return self._losses.runs
 
     @property
     def jitter_ms(self) -> float | None:

@@ -15,7 +15,7 @@ FIRST_SEQUENCE_NUMBER_LIMIT = 1 << 15
 class RtpSender:
     """One SSRC's stream. Start values are random and injected; the same SSRC and key never start twice."""
 
-    __slots__ = ("_sequence_number", "octet_count", "packet_count", "ssrc", "timestamp")
+    __slots__ = ("_sequence_number", "first_sequence_number", "octet_count", "packet_count", "ssrc", "timestamp")
 
     def __init__(self, ssrc: int, first_sequence_number: int, first_timestamp: int) -> None:
         """Raises LocalProtocolError if the first sequence number is not below 2^15 (RFC 3711 §3.3.1)."""
@@ -25,6 +25,7 @@ class RtpSender:
         self.timestamp = first_timestamp & 0xFFFF_FFFF  # of the next packet
         self.packet_count = 0
         self.octet_count = 0  # payload octets only (RFC 3550 §6.4.1)
+        self.first_sequence_number = first_sequence_number
         self._sequence_number = first_sequence_number
 
     def packet(

@@ -16,11 +16,13 @@ from softphone.rtp.rtcp import (
     RtcpPacket,
     SenderReport,
     SourceDescription,
+    UnknownRtcp,
     build_compound,
     middle_bits,
     parse_compound,
 )
 from softphone.rtp.sender import RtpSender
+from softphone.rtp.voip_metrics import EXTENDED_REPORT, VoipMetrics, read_voip_metrics
 
 MIN_INTERVAL = 5.0  # seconds (RFC 3550 §6.2)
 COMPENSATION = 1.21828  # e - 3/2 (RFC 3550 §6.3.1)
@@ -90,6 +92,9 @@ class SessionReport:
         self.remote_lost: int | None = None
         self.remote_jitter: int | None = None  # timestamp units of our stream
         self.remote_fraction_lost: float | None = None  # 0 … 1
+        self.remote_reports = 0  # of our stream, so far
+        self.remote_expected = 0  # packets that the peer knows of by its last report, came or not
+        self.remote_metrics: VoipMetrics | None = None  # the last ones, if the peer sends any
         self.next_report = now + self._interval(initial=True)
 
     @property
@@ -119,6 +124,8 @@ class SessionReport:
             if isinstance(packet, SenderReport | ReceiverReport):
                 for block in packet.reports:
                     self._reported(block, ntp)
+            elif isinstance(packet, UnknownRtcp) and packet.packet_type == EXTENDED_REPORT:
+                self._measured(read_voip_metrics(packet.body))
             elif isinstance(packet, Bye) and self._reception.ssrc in packet.ssrcs:
                 self._bye_received = True
         return packets
@@ -129,9 +136,17 @@ class SessionReport:
         self.remote_lost = max(0, block.cumulative_lost)
         self.remote_jitter = block.jitter
         self.remote_fraction_lost = block.fraction_lost / 256
+        self.remote_reports += 1
+        expected = block.highest_sequence - self._sender.first_sequence_number + 1
+        if 0 <= expected <= self._sender.packet_count:  # a peer that counts otherwise says nothing here
+            self.remote_expected = max(self.remote_expected, expected)
         rtt = round_trip_ms(block, ntp)
         if rtt is not None:
             self.rtt_ms = rtt
+
+    def _measured(self, metrics: VoipMetrics | None) -> None:
+        if metrics is not None and metrics.ssrc == self._sender.ssrc:
+            self.remote_metrics = metrics
 
     def _report(self, now: float, ntp: int) -> SenderReport | ReceiverReport:
         block = self._reception.report_block(now)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softphone.rtp.quality import Quality
+
 
 @dataclass(frozen=True, slots=True)
 class PlayoutReport:
@@ -15,6 +17,16 @@ class PlayoutReport:
     late: int = 0  # packets that came after their time
     lengthened_ms: float = 0.0  # put in to hold more back
     shortened_ms: float = 0.0  # left out to hold less back
+
+
+@dataclass(frozen=True, slots=True)
+class CallQuality:
+    """Of both directions, estimated (rtp/quality.py): over the last seconds, and since the session's start."""
+
+    heard_now: Quality | None = None  # the last 8 s of what comes
+    heard: Quality | None = None
+    said_now: Quality | None = None  # between the peer's last two reports
+    said: Quality | None = None  # what the peer hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +47,6 @@ class MediaReport:
     microphone_level_db: float | None = None  # dBFS over the last second
     speaker_level_db: float | None = None
     playout: PlayoutReport = PlayoutReport()
+    quality: CallQuality = CallQuality()
+    remote_fraction_lost: float | None = None  # 0 … 1, between the peer's last two reports
+    send_bit_rate: int | None = None  # bit/s that our codec is set to, where it can be set

@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from softphone.codecs.registry import CODECS, Codec, CodecSetting
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.media.call_quality import CallQualityMeters
 from softphone.engine.media.codec_libraries import codec_library, missing_library
 from softphone.engine.media.receiver import Receiver
 from softphone.engine.media.sockets import Address, MediaSockets, is_literal
 from softphone.engine.media.transmitter import Tamper, TokenBytes, Transmitter
+from softphone.engine.recording.tape import Announcement, Tape
 from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed, RemoteProtocolError
 from softphone.rtp.packet import is_rtcp, is_stun
 from softphone.rtp.rtcp import ntp_timestamp
 from softphone.rtp.session_report import SessionReport
 from softphone.sdp.negotiated import ClearMedia, NegotiatedMedia, SrtpSecurity
+from softphone.ua.actions import MediaId
 from softphone.ua.inputs import (
     DigitReceived,
     Input,
@@ -48,6 +51,8 @@ PAUSE_S = 15.0
 SILENCE_S = 30.0
 """Nothing authentic for so long, while something is due: MediaTimedOut, again after each such span."""
 REPORT_INTERVAL_S = 1.0
+LOOK_S = 0.05
+"""Between two looks at how long nothing came."""
 KEYS_AGAIN_S = 10.0
 """Between two requests for new keys while the old ones are aging."""
 EARLY_PACKETS, EARLY_S = 64, 2.0
@@ -65,8 +70,12 @@ class _Early:
     on_rtcp: bool
 
 
-def _nobody(samples: int) -> None:
-    del samples  # there is no conference
+Others = Callable[[MediaId, int], NDArray[np.int32] | None]
+"""What the others of a conference say in this tick, for one session and in so many samples."""
+
+
+def _nobody(media_id: MediaId, samples: int) -> None:
+    del media_id, samples  # there is no conference
 
 
 class MediaSession:
@@ -139,6 +148,17 @@ class MediaSession:
         if self._running is not None:
             self._running.transmitter.send_tones(digits)
 
+    def record(self, tape: Tape | None) -> None:
+        if self._running is not None:
+            self._running.tape = tape
+            if tape is not None:
+                tape.begin(self._running.endpoint.sample_rate)
+
+    def announce_recording(self, on: bool) -> None:
+        """Whether the other side hears a beep now and then."""
+        if self._running is not None:
+            self._running.announcement = Announcement(self._running.endpoint.sample_rate) if on else None
+
     def receive(self, data: bytes, source: Address, now: float, on_rtcp: bool) -> None:
         """A datagram of the RTP socket or of the RTCP socket."""
         if self._running is None:
@@ -151,8 +171,8 @@ class MediaSession:
         if self._running is not None:
             self._running.hear(now)
 
-    def say(self, now: float, others: Callable[[int], NDArray[np.int32] | None] = _nobody) -> None:
-        """The other half of a tick: the microphone to the peer, with what `others(samples)` of a conference say."""
+    def say(self, now: float, others: Others = _nobody) -> None:
+        """The other half of a tick: the microphone to the peer, with what `others` of a conference say."""
         if self._running is not None:
             self._running.say(now, others)
 
@@ -210,10 +230,15 @@ class _Running:
         self.transmitter = Transmitter(media, self._codec, endpoint.sample_rate, token_bytes, tamper)
         self.receiver = Receiver(media, self._codec, endpoint.sample_rate)
         self.muted = self.aside = False
+        self.tape: Tape | None = None  # while both sides are recorded
+        self.announcement: Announcement | None = None
+        self._heard_here = True  # `listen` says
+        self._next_look = now
         self._cname = token_bytes(_CNAME_OCTETS).hex()
         # The wall clock may be set while a call goes on; reports want one that runs evenly.
         self._wall = time.time() - time.monotonic()
         self._exchange = self._new_exchange(now)
+        self._meters = CallQualityMeters(media)
         self._rtt_ms: float | None = None
         self._rtp_peer: Address = ("", 0)
         self._rtcp_peer: Address = ("", 0)
@@ -234,7 +259,9 @@ class _Running:
             self._codec = _codec(media)
         new_sender = self.transmitter.update(media, self._codec)
         new_statistics = self.receiver.update(media, self._codec, now)
+        self._meters.update(media)
         if new_sender or new_statistics:
+            self._meters.keep(self._exchange)
             self._exchange = self._new_exchange(now)
         if (media.remote_address, media.remote_rtp_port, media.remote_rtcp_port, media.rtcp_mux) != (
             old.remote_address,
@@ -259,22 +286,26 @@ class _Running:
         """A call on hold wants no microphone; one that is muted keeps it, to be heard at once again."""
         self.transmitter.muted = self.muted or self.aside
         direction = self._media.direction
+        self._heard_here = direction.receives and not self.aside
         self.endpoint.listen(direction.sends and not self.aside and (direction.receives or not self.muted))
 
     def hear(self, now: float) -> None:
         block = self.receiver.block(now)
-        if self._media.direction.receives and not self.aside:
+        if self._heard_here:
             self.endpoint.write(block)
 
-    def say(self, now: float, others: Callable[[int], NDArray[np.int32] | None]) -> None:
+    def say(self, now: float, others: Others) -> None:
         captured = self.endpoint.read(self._block)
-        for packet in self.transmitter.block(captured, None if self.aside else others(self._block)):
+        for packet in self.transmitter.block(captured, None if self.aside else others(self._media_id, self._block)):
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
             self._send_rtcp(self._exchange.build(now, self._ntp(now)))
-        self._mind_silence(now)
+        if now >= self._next_look:
+            self._next_look = now + LOOK_S
+            self._mind_silence(now)
         if now >= self._next_report:
             self._next_report = max(self._next_report + REPORT_INTERVAL_S, now)
+            self._meters.read(self.receiver, self._exchange, self._rtt_ms, None)
             self._post(MediaReported(self._media_id, self.report()))
             self._ask_for_keys(now)
 
@@ -327,6 +358,8 @@ class _Running:
             microphone_level_db=self.transmitter.level.dbfs,
             speaker_level_db=receiver.level.dbfs,
             playout=receiver.playout,
+            quality=self._meters.quality,
+            remote_fraction_lost=exchange.remote_fraction_lost,
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:

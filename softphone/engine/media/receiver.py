@@ -23,6 +23,7 @@ from softphone.errors import RemoteProtocolError
 from softphone.rtp.adaptive_jitter_buffer import AdaptiveJitterBuffer
 from softphone.rtp.jitter_buffer import Frame, Idle, Missing
 from softphone.rtp.packet import RtpPacket, parse_rtp
+from softphone.rtp.quality_meter import StreamCounts
 from softphone.rtp.reception import MIN_SEQUENTIAL, ReceptionStatistics
 from softphone.rtp.rtcp import parse_compound
 from softphone.rtp.telephone_event import TelephoneEventReceiver
@@ -49,7 +50,7 @@ class Receiver:
         self.plain_rtp_seen = 0
         self.concealed_ms = 0.0
         self.level = LevelMeter(endpoint_rate)  # of the speaker
-        self._lost_before = 0
+        self._before = StreamCounts()  # of statistics that another format or key ended
         self._retired: MediaReceiver | None = None
         self._retired_until = 0.0
         self.under_retired_key = False  # the packet opened last: it is played, and says nothing of where the peer is
@@ -62,7 +63,22 @@ class Receiver:
 
     @property
     def lost(self) -> int:
-        return self._lost_before + self.statistics.lost
+        return self._before.lost + self.statistics.lost
+
+    @property
+    def expected(self) -> int:
+        """Packets that the sequence numbers promised."""
+        return self._before.expected + self.statistics.expected
+
+    @property
+    def loss_runs(self) -> int:
+        """Runs that the lost ones came in."""
+        return self._before.runs + self.statistics.loss_runs
+
+    @property
+    def packet_ms(self) -> float:
+        """Length of a packet as seen last."""
+        return self._jitter_buffer.packet_ms
 
     @property
     def playout(self) -> PlayoutReport:
@@ -91,7 +107,7 @@ class Receiver:
             self._context = receiving_context(media.security)
         renewed = media.format.clock_rate != old.format.clock_rate or type(media.security) is not type(old.security)
         if renewed:
-            self._lost_before += self.statistics.lost
+            self._before = StreamCounts(self.expected, self.lost, runs=self.loss_runs)
             self.statistics = self._new_statistics(media)
         changed = (
             media.format != old.format
