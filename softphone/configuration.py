@@ -91,6 +91,27 @@ def check_codecs(names: tuple[str, ...]) -> None:
             )
 
 
+def usable_codecs() -> tuple[str, ...]:
+    """All for voice that this machine has, best first: what is taken where the settings name none."""
+    return tuple(name for name, record in CODEC_RECORDS.items() if record.voice and missing_library(name) is None)
+
+
+def missing_codecs(settings: Settings) -> tuple[Failure, ...]:
+    """What calls must do without on this machine although nobody decided so: said once, at the start."""
+    if settings.media.codecs:
+        return ()
+    missing = {name: missing_library(name) for name, record in CODEC_RECORDS.items() if record.voice}
+    return tuple(
+        Failure(
+            FailureKind.SETTINGS,
+            f"Calls do without the codec {name}: {needed.library} is not installed.",
+            needed.remedy,
+        )
+        for name, needed in missing.items()
+        if needed is not None
+    )
+
+
 def check_pins(pins: tuple[str, ...]) -> None:
     """Raises OperationFailed (SETTINGS) for what is no SHA-256 fingerprint: such a pin would never match."""
     for pin in pins:
@@ -157,7 +178,7 @@ def media_section(settings: Settings, chosen: AccountSettings) -> MediaSection:
             connection_profile=own.connection_profile,
             unencrypted_peer=own.unencrypted_peer,
         )
-    return replace(section, codecs=chosen.codecs) if chosen.codecs else section
+    return replace(section, codecs=chosen.codecs or section.codecs or usable_codecs())
 
 
 def audio_options(audio: AudioSection) -> AudioOptions:

@@ -85,7 +85,7 @@ class MediaSection:
     accepted_key_exchanges: tuple[KeyExchange, ...] = (KeyExchange.SDES, KeyExchange.DTLS)
     srtp_suites: tuple[str, ...] = DEFAULT_SUITES
     accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES
-    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    codecs: tuple[str, ...] = ()  # empty: all for voice that this machine has, best first
 
 
 @dataclass(frozen=True, kw_only=True)
