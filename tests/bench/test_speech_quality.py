@@ -110,6 +110,7 @@ def _calls(ca: PrivateCa, speech: Speech, wanted: list[Cell]) -> Iterator[tuple[
     """Each call's scores as they come; scoring waits in a process of its own, with less priority than sound."""
     directory = short_directory("said")
     said = {rate: said_file(speech, directory, rate) for rate in sorted(set(CODEC_RATES.values()))}
+    assert ca.server.certificate.exists()  # made here, before the lanes all want it
     fork = multiprocessing.get_context("fork")
     with PulseRig() as rig:
         speakers: multiprocessing.Queue[str] = fork.Queue()
