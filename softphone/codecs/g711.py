@@ -72,12 +72,12 @@ class _G711:
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
         """One octet per sample, at 8000 Hz."""
-        return self._encode[np.ascontiguousarray(frame, dtype=np.int16).view(np.uint16)].tobytes()
+        return self._encode.take(np.ascontiguousarray(frame, dtype=np.int16).view(np.uint16)).tobytes()
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
         """One sample per octet; any payload is readable."""
         self.in_pause = False
-        return self._concealment.received(self._decode[np.frombuffer(payload, dtype=np.uint8)])
+        return self._concealment.received(self._decode.take(np.frombuffer(payload, dtype=np.uint8)))
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
         """What most likely was in the packets that did not come: the last pitch periods, fading; noise in a pause."""

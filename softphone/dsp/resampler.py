@@ -19,8 +19,9 @@ STOP = 2.0 - PASS
 ATTENUATION_DB = 64.0
 
 
-# Outputs that one matrix product makes together where the rate falls by a whole number: fewer, longer rows.
-_GROUP = 16
+# One matrix product is quickest with rows that are neither short nor many, although most of the matrix is zeros then.
+_OUTPUTS_OF_A_GROUP = 16  # where the rate falls by a whole number
+_TURNS_OF_A_GROUP = 8  # through the phases, where it rises by so much or less
 
 
 @lru_cache(maxsize=16)
@@ -41,7 +42,8 @@ def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
 def _group_matrix(up: int, down: int) -> NDArray[np.float32]:
     """(inputs, outputs): whole turns through the phases at once; a group begins at phase 0."""
     bank = _filter_bank(up, down)
-    outputs = _GROUP if up == 1 else up
+    turns = _TURNS_OF_A_GROUP if up <= _TURNS_OF_A_GROUP else 1
+    outputs = _OUTPUTS_OF_A_GROUP if up == 1 else up * turns
     position = np.arange(outputs) * down
     starts = position // up
     matrix = np.zeros((int(starts[-1]) + bank.shape[1], outputs), dtype=np.float32)
@@ -103,7 +105,7 @@ class Resampler:
             first = (self._phase + head * down) // up
             windows = _rows(signal, first, groups, span, group * down // up)
             body = output[head : head + groups * group].reshape(groups, group)
-            np.matmul(np.ascontiguousarray(windows), self._matrix, out=body)
+            np.dot(windows, self._matrix, out=body)
         self._filter_singly(signal, output, head + groups * group, len(output))
 
     def _filter_singly(self, signal: NDArray[np.float32], output: NDArray[np.float32], begin: int, end: int) -> None:

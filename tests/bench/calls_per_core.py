@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--hold", type=float, default=4.0, help="seconds at each step")
     parser.add_argument("--microphone", choices=sorted(MICROPHONES), default="tone")
     parser.add_argument("--rate", type=int, default=48_000)
-    parser.add_argument("--patient", action="store_true", help="late ticks do not end the ramp: others are at work here")
+    parser.add_argument("--patient", action="store_true", help="late ticks do not end the ramp")
     parser.add_argument("--profile", action="store_true", help="the media thread's costliest functions to stderr")
     given = parser.parse_args()
     profile = profiled() if given.profile else None

@@ -1,4 +1,4 @@
-"""The far side of many calls at once, as cheap as it can be: real SRTP of real speech, sent when each call's clock says.
+"""The far side of many calls at once, as cheap as can be: SRTP of speech, sent when each call's clock says.
 
     python -m tests.bench.far_end < calls            (a line of JSON for each call; ends with its input)
 
@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from softphone.codecs.g711 import Pcmu
-from softphone.rtp.packet import RtpPacket
-from softphone.srtp.crypto_suites import AES_CM_128_HMAC_SHA1_80
-from softphone.srtp.context import SrtpSender
 from softphone.policy.secret import SecretBytes
+from softphone.rtp.packet import RtpPacket
+from softphone.srtp.context import SrtpSender
+from softphone.srtp.crypto_suites import AES_CM_128_HMAC_SHA1_80
 
 PTIME_S, SAMPLES = 0.020, 160
 SPEECH_S = 4
@@ -53,7 +53,8 @@ class _Call:
 
     def packet(self, payloads: list[bytes]) -> bytes:
         number, self.number = self.number, self.number + 1
-        packet = RtpPacket(0, number & 0xFFFF, number * SAMPLES & 0xFFFFFFFF, self.ssrc, payloads[number % len(payloads)])
+        payload = payloads[number % len(payloads)]
+        packet = RtpPacket(0, number & 0xFFFF, number * SAMPLES & 0xFFFFFFFF, self.ssrc, payload)
         return self.context.protect_rtp(packet.to_bytes())
 
 
