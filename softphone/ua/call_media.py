@@ -51,6 +51,11 @@ class CallMedia:
             self._said = media.security.reason
             self._host.emit(CallNotEncrypted(self._call_id, media.security.reason))
 
+    @property
+    def aside(self) -> bool:
+        """Another call is talked in."""
+        return self._aside
+
     def silence(self, silent: bool) -> None:
         if self.running is not None and silent is not self._silent:
             self._silent = silent

@@ -49,4 +49,7 @@ class MediaReport:
     playout: PlayoutReport = PlayoutReport()
     quality: CallQuality = CallQuality()
     remote_fraction_lost: float | None = None  # 0 … 1, between the peer's last two reports
+    clipped: int = 0  # packets of the microphone, of those that were looked at, in which the wave is cut off
+    spoken_muted_ms: int = 0  # speech while muted
+    stalled_ms: float = 0.0  # by which this machine was too late for the sound of its calls, all together
     send_bit_rate: int | None = None  # bit/s that our codec is set to, where it can be set

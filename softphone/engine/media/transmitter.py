@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from softphone.codecs.comfort_noise import PAYLOAD_TYPE as COMFORT_NOISE
 from softphone.codecs.registry import Codec
 from softphone.dsp.level import LevelMeter
+from softphone.dsp.microphone_watch import MicrophoneWatch
 from softphone.dsp.mix import Limiter
 from softphone.dsp.resampler import Resampler
 from softphone.dsp.tone import DTMF, ToneGenerator
@@ -48,6 +49,7 @@ class Transmitter:
         self.muted = False
         self.packets = 0
         self.level = LevelMeter(endpoint_rate)  # of the microphone, muted or not
+        self.microphone = MicrophoneWatch(endpoint_rate)
         self._marker = True
         self.sender = self._new_sender(self._token(4))
         self._context = sending_context(media.security)
@@ -56,6 +58,7 @@ class Transmitter:
         self._limiter = Limiter(endpoint_rate)
         self._captured: list[Samples] = []  # at the endpoint's rate, less than a packet's worth
         self._others: list[NDArray[np.int32] | None] = []  # beside each of them: the rest of the conference
+        self._conferring = False  # there is any
         self._captured_samples = 0
         self._pending: Samples = np.zeros(0, np.int16)  # at the codec's rate
         self._tones: deque[Samples] = deque()
@@ -103,16 +106,19 @@ class Transmitter:
         """
         self._captured.append(captured)
         self._others.append(others)
+        self._conferring = self._conferring or others is not None
         self._captured_samples += captured.size
         if self._captured_samples < self._endpoint_frame:  # one long block costs numpy less than several short ones
             return []
-        resampled = self._resampler.process(self._voice())
-        self._pending = np.concatenate((self._pending, resampled)) if self._pending.size else resampled
-        packets: list[RtpPacket] = []
-        while self._pending.size >= self._frame:
-            frame, self._pending = self._pending[: self._frame], self._pending[self._frame :]
-            packets.extend(self._interval(frame))
-        return [self._protect(packet) for packet in packets]
+        pending = self._resampler.process(self._voice())
+        if self._pending.size:
+            pending = np.concatenate((self._pending, pending))
+        packets: list[bytes] = []
+        while pending.size >= self._frame:
+            frame, pending = pending[: self._frame], pending[self._frame :]
+            packets.extend(map(self._protect, self._interval(frame)))
+        self._pending = pending
+        return packets
 
     def skip(self, milliseconds: int) -> None:
         """Time that passed without packets, after the machine slept: the timestamp runs on (RFC 3550 §5.1)."""
@@ -145,22 +151,22 @@ class Transmitter:
     def _voice(self) -> Samples:
         """What was captured for a packet, and what the conference says with it; the meter reads the microphone."""
         spoken = self._captured[0] if len(self._captured) == 1 else np.concatenate(self._captured)
-        others = self._others
-        sizes = [block.size for block in self._captured]
+        blocks, others, conferring = self._captured, self._others, self._conferring
         self._forget_captured()
         self.level.update(spoken)
+        self.microphone.heard(spoken, muted=self.muted)
         if self.muted:
             spoken = np.zeros(spoken.size, np.int16)
-        if all(other is None for other in others):
+        if not conferring:
             return spoken
         total = np.concatenate(
-            [np.zeros(size, np.int32) if o is None else o for o, size in zip(others, sizes, strict=True)]
+            [np.zeros(block.size, np.int32) if o is None else o for o, block in zip(others, blocks, strict=True)]
         )
         total += spoken
         return self._limiter.process(total)
 
     def _forget_captured(self) -> None:
-        self._captured, self._others, self._captured_samples = [], [], 0
+        self._captured, self._others, self._captured_samples, self._conferring = [], [], 0, False
 
     def _interval(self, frame: Samples) -> tuple[RtpPacket, ...]:
         """What one packet interval sends: nothing in hold, a digit, or audio."""
