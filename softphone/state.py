@@ -15,6 +15,7 @@ from softphone.errors import Failure
 from softphone.policy.media import KeyExchange
 from softphone.ua import events as ua
 from softphone.ua.account import AccountId
+from softphone.ua.call_warnings import CallWarning
 from softphone.ua.commands import CallId
 from softphone.ua.device_report import DeviceTestResult, DeviceTestView
 from softphone.ua.inputs import FlowDescription
@@ -137,6 +138,7 @@ class CallView:
     early_media: bool = False
     redirect_target: str | None = None
     muted: bool = False
+    recording_since: float | None = None  # None: it is not recorded
     held_by_us: bool = False
     held_by_peer: bool = False
     digits_received: str = ""
@@ -153,7 +155,13 @@ class CallView:
     deflected: ua.CallDeflected | None = None
     report: MediaReport | None = None
     notice: Failure | None = None
+    warnings: tuple[CallWarning, ...] = ()  # what is wrong now
+    warned: tuple[CallWarning, ...] = ()  # all that was wrong, each once
     ended: ua.CallEnded | None = None
+
+    @property
+    def recording(self) -> bool:
+        return self.recording_since is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +171,11 @@ class AppState:
     recent: tuple[CallView, ...] = ()  # ended, newest first
     settings: app.SettingsView = field(default_factory=app.SettingsView)
     devices: tuple[app.AudioDeviceView, ...] = ()
+    sample_playing: bool = False  # somebody listens to a tone in the settings
     notices: tuple[Failure, ...] = ()  # newest last
     messages: tuple[MessageView, ...] = ()  # newest last
+    recordings: tuple[app.RecordingView, ...] | None = None  # newest first; None: not asked for yet
+    exported: app.RecordingExported | None = None  # last
     device_test: DeviceTestView | None = None  # None: there was none
 
     def account(self, account_id: AccountId) -> AccountView | None:
@@ -185,8 +196,17 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return replace(state, settings=settings)
         case app.DevicesChanged(devices=devices):
             return replace(state, devices=devices)
-        case app.DeviceTestProgressed() | app.DeviceTestEnded():
-            return replace(state, device_test=_device_test(state.device_test, event))
+        case app.SamplePlaying(playing=playing):
+            return replace(state, sample_playing=playing)
+        case app.DeviceTestProgressed(test=test):
+            return replace(state, device_test=test.after(state.device_test))
+        case app.DeviceTestEnded(step=step, result=result, failure=failure):
+            test = DeviceTestView(step, running=False, result=result or DeviceTestResult(), failure=failure)
+            return replace(state, device_test=test.after(state.device_test))
+        case app.RecordingsListed(recordings=recordings):
+            return replace(state, recordings=recordings)
+        case app.RecordingExported():
+            return replace(state, exported=event)
         case app.Noticed(failure=failure):
             return replace(state, notices=(*state.notices, failure)[-MAX_NOTICES:])
         case app.WindowRaised() | app.EngineEnding():
@@ -209,27 +229,6 @@ def reduce(state: AppState, event: app.AnyEvent, now: float) -> AppState:
             return _ended(state, event, now)
         case _:
             return _update(state, event.call_id, lambda call: _call_event(call, event, now))
-
-
-def _device_test(
-    before: DeviceTestView | None, event: app.DeviceTestProgressed | app.DeviceTestEnded
-) -> DeviceTestView:
-    view = replace(before or DeviceTestView(event.step), step=event.step)
-    if isinstance(event, app.DeviceTestProgressed):
-        return replace(
-            view,
-            running=True,
-            playing=event.playing,
-            level_db=event.level_db,
-            peak_db=event.peak_db,
-            done=event.done,
-            failure=None,
-        )
-    found, known = event.result or DeviceTestResult(), view.result
-    gathered = DeviceTestResult(
-        found.microphone or known.microphone, found.speaker or known.speaker, found.loop or known.loop
-    )
-    return DeviceTestView(event.step, running=False, result=gathered, failure=event.failure)
 
 
 def _with_account(state: AppState, event: app.AccountKnown) -> AppState:
@@ -369,7 +368,14 @@ def _ended(state: AppState, event: ua.CallEnded, now: float) -> AppState:
     call = next((call for call in state.calls if call.id == event.call_id), None)
     if call is None:
         return state
-    over = replace(call, phase=CallPhase.ENDED, ended=event, ended_at=now, report=event.report or call.report)
+    over = replace(
+        call,
+        phase=CallPhase.ENDED,
+        ended=event,
+        ended_at=now,
+        report=event.report or call.report,
+        recording_since=None,
+    )
     return replace(
         state,
         calls=tuple(other for other in state.calls if other.id != event.call_id),
@@ -406,6 +412,7 @@ _CallChange = (
     | ua.RedirectOffered
     | ua.HoldChanged
     | ua.MuteChanged
+    | ua.RecordingChanged
     | ua.RemoteIdentityChanged
     | ua.DigitsSent
     | ua.TransferRequested
@@ -414,6 +421,7 @@ _CallChange = (
     | ua.DigitPressed
     | ua.CallReported
     | ua.CallNotice
+    | ua.CallWarningsChanged
 )
 
 
@@ -442,6 +450,9 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
             return replace(call, held_by_us=by_us, held_by_peer=by_peer)
         case ua.MuteChanged(muted=muted):
             return replace(call, muted=muted)
+        case ua.RecordingChanged(recording=recording, failure=failure):
+            since = (call.recording_since or now) if recording else None
+            return replace(call, recording_since=since, notice=failure or call.notice)
         case ua.RemoteIdentityChanged(remote=remote, asserted=asserted):
             return replace(call, remote=remote, remote_asserted=asserted)
         case ua.DigitsSent(digits=digits):
@@ -461,5 +472,7 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
             return replace(call, report=report)
         case ua.CallNotice(failure=failure):
             return replace(call, notice=failure)
+        case ua.CallWarningsChanged(warnings=warnings):
+            return replace(call, warnings=warnings, warned=tuple(dict.fromkeys((*call.warned, *warnings))))
         case _:
             assert_never(event)

@@ -19,6 +19,7 @@ from softphone.messages import AnyEvent, Noticed
 from softphone.policy.media import KeyExchange
 from softphone.state import AppState, CallPhase, CallSecurity, CallView, Encryption
 from softphone.ua import events as ua
+from softphone.ua.call_warnings import CallWarning
 from softphone.ua.commands import (
     AgreeToUnencrypted,
     Answer,
@@ -81,6 +82,10 @@ def _quality_fields(report: MediaReport | None) -> dict[str, Any]:
     }
 
 
+def warning_fields(warning: CallWarning) -> dict[str, Any]:
+    return {"kind": warning.kind.value, "reason": warning.reason, "remedy": warning.remedy}
+
+
 def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict[str, Any]:
     """The result object of one call; what is not known is None."""
     account = state.account(call.account_id)
@@ -110,6 +115,7 @@ def call_fields(state: AppState, call: CallView, setup_ms: float | None) -> dict
         "replays": report.replays if report else None,
         "plain_rtp_seen": report.plain_rtp_seen if report else None,
         "digits_received": call.digits_received or None,
+        "warnings": [warning_fields(warning) for warning in call.warned],
         "ended_by": ended.ended_by if ended else None,
     }
 
@@ -129,6 +135,7 @@ class CallFollower:
     setup_ms: float | None = None
     refused: Failure | None = None
     others: list[ua.IncomingCall] = field(default_factory=list)  # that came meanwhile
+    _warnings: tuple[CallWarning, ...] = ()  # in force
     _deadline: float | None = field(default=None)
 
     async def follow(self) -> Result:
@@ -200,10 +207,21 @@ class CallFollower:
                 self.output.event("identity", remote=remote.uri, display_name=remote.display_name, asserted=asserted)
             case ua.DigitPressed(digit=digit):
                 self.output.event("digit", digit=digit)
+            case ua.CallWarningsChanged(warnings=warnings):
+                self._warned(warnings)
             case ua.CallNotice(failure=failure):
                 self.output.event("notice", reason=failure.reason, remedy=failure.remedy)
             case _:
                 return
+
+    def _warned(self, warnings: tuple[CallWarning, ...]) -> None:
+        before, self._warnings = self._warnings, warnings
+        for warning in warnings:
+            if warning not in before:
+                self.output.event("warning", **warning_fields(warning))
+        for warning in before:
+            if warning not in warnings:
+                self.output.event("warning-over", kind=warning.kind.value)
 
     def _send_digits(self) -> None:
         if self.digits:
@@ -261,7 +279,7 @@ def _no_call(engine: EngineKind, target: str, flow: Any) -> dict[str, Any]:
     names = (
         "status setup_ms duration_s codec media srtp_suite rtp_sent rtp_received lost late concealed_ms "
         "playout_delay_ms jitter_ms rtt_ms mos mos_remote delay_ms remote_lost remote_jitter_ms "
-        "auth_failures replays plain_rtp_seen ended_by"
+        "auth_failures replays plain_rtp_seen warnings ended_by"
     )
     fields: dict[str, Any] = dict.fromkeys(names.split())
     tls = {"tls_version": flow.tls_version if flow else None, "tls_cipher": flow.tls_cipher if flow else None}

@@ -82,7 +82,7 @@ class Output:
             self._console.print("[bold green]✓[/bold green] done")
         table = Table(box=None, show_header=False, padding=(0, 2))
         for key, value in result.fields.items():
-            if value is not None:
+            if value is not None and value != []:
                 table.add_row(f"[dim]{key.replace('_', ' ')}[/dim]", _escaped(_shown(value)))
         self._console.print(table)
 
@@ -123,6 +123,8 @@ def _shown(value: Any) -> str:
             return f"{value:.4g}"
         case enum.Enum():
             return str(value.value)
+        case {"reason": reason}:
+            return str(reason)
         case list() | tuple():
             return ", ".join(_shown(item) for item in value)
         case _:

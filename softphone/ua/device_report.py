@@ -6,7 +6,7 @@ Levels are dBFS (a full-scale sine reads 0). A figure that is not known is None.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softphone.errors import Failure
 
@@ -86,3 +86,13 @@ class DeviceTestView:
     done: float = 0.0  # 0 … 1
     result: DeviceTestResult = DeviceTestResult()
     failure: Failure | None = None
+
+    def after(self, before: DeviceTestView | None) -> DeviceTestView:
+        """With what the steps before it have found."""
+        if before is None:
+            return self
+        known, found = before.result, self.result
+        gathered = DeviceTestResult(
+            found.microphone or known.microphone, found.speaker or known.speaker, found.loop or known.loop
+        )
+        return replace(self, result=gathered)

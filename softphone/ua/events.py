@@ -9,6 +9,7 @@ from softphone.errors import Failure
 from softphone.policy.media import KeyExchange
 from softphone.sdp.negotiated import Direction
 from softphone.ua.account import AccountId
+from softphone.ua.call_warnings import CallWarning
 from softphone.ua.commands import CallId
 from softphone.ua.inputs import FlowDescription
 from softphone.ua.media_report import MediaReport
@@ -74,6 +75,13 @@ class IncomingCall:
     waiting: bool = False  # another call runs: call waiting
     auto_answered: bool = False  # answered without asking, as the account's rules allow; audible
     replaces: CallId | None = None  # a call of ours that this one takes over (RFC 3891)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSilenced:
+    """It rings on, and nothing is heard of it any more."""
+
+    call_id: CallId
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,15 @@ class HoldChanged:
 class MuteChanged:
     call_id: CallId
     muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """Both sides of the call are recorded, or not (any more); `failure` says why not, or what is missing."""
+
+    call_id: CallId
+    recording: bool
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +321,14 @@ class CallNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class CallWarningsChanged:
+    """All that is wrong now: a silent microphone, a line that loses packets …; empty: nothing any more."""
+
+    call_id: CallId
+    warnings: tuple[CallWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused:
     """An incoming call that never rang: its offer cannot be taken. The caller has got 488 (or the status within)."""
 
@@ -346,6 +371,7 @@ class CallEnded:
 Event = (
     RegistrationChanged
     | IncomingCall
+    | CallSilenced
     | CallStarted
     | CallRinging
     | EarlyMediaStarted
@@ -356,6 +382,7 @@ Event = (
     | RedirectOffered
     | HoldChanged
     | MuteChanged
+    | RecordingChanged
     | RemoteIdentityChanged
     | DigitsSent
     | TransferRequested
@@ -370,6 +397,7 @@ Event = (
     | DigitPressed
     | CallReported
     | CallNotice
+    | CallWarningsChanged
     | CallRefused
     | CallLost
     | CallEnded

@@ -17,6 +17,7 @@ from softphone.ua.commands import (
     HangUp,
     Hold,
     Mute,
+    Record,
     RefuseTransfer,
     Resume,
     SendDigits,
@@ -30,11 +31,13 @@ from softphone.ui.call_menu import CallMenuButton
 from softphone.ui.cards import Card, WarningBox
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.lock import Lock
+from softphone.ui.recording_bar import RecordingBar
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import LineLabel, TextLabel, announce, foreign, plain_tip
+from softphone.ui.warning_list import WarningList
 
 HANG_UP_KEYS, MUTE_KEYS, HOLD_KEYS, KEYPAD_KEYS = "Ctrl+Shift+H", "Ctrl+Shift+M", "Ctrl+Shift+O", "Ctrl+Shift+K"
-MENU_KEYS = "Ctrl+Shift+T"
+MENU_KEYS, RECORD_KEYS = "Ctrl+Shift+T", "Ctrl+Shift+R"
 _MOST_DIGITS = 40  # shown of those that were sent
 
 
@@ -46,6 +49,7 @@ class RunningCallView(Card):
         self._submit, self._call = submit, call
         self._told: tuple[str, ...] | None = None
         self._small = False
+        self._forbidden = ""
         self._others: tuple[CallView, ...] = ()
         self.party = LineLabel(scale=1.45, bold=True)
         self.address = LineLabel(part="muted")
@@ -54,7 +58,10 @@ class RunningCallView(Card):
         self.timer = TextLabel()
         self.timer.setWordWrap(False)
         self.lock = Lock()
+        self.recording = RecordingBar()
+        self.recording.stopped.connect(lambda: self._submit(Record(self._call.id, False)))
         self.notice = WarningBox()
+        self.warnings = WarningList(self._unmute)
         self.question = WarningBox()
         self.agree = self.question.add_button("")
         self.agree.clicked.connect(self._agree)
@@ -71,7 +78,9 @@ class RunningCallView(Card):
         self.column.addWidget(self.identity)
         self.column.addLayout(self._top)
         self.column.addWidget(self.lock)
+        self.column.addWidget(self.recording)
         self.column.addWidget(self.notice)
+        self.column.addWidget(self.warnings)
         self.column.addWidget(self.question)
         self._row = self._switches()
         self.column.addLayout(self._row)
@@ -99,9 +108,10 @@ class RunningCallView(Card):
         self.mute = self._switch("microphone", self.tr("Mute"), MUTE_KEYS, self.toggle_mute)
         self.hold = self._switch("hold", self.tr("Hold"), HOLD_KEYS, self.toggle_hold)
         self.keypad = self._switch("keypad", self.tr("Keypad"), KEYPAD_KEYS, self.toggle_keypad)
+        self.record = self._switch("record", self.tr("Record"), RECORD_KEYS, self.toggle_recording)
         row = QHBoxLayout()
         row.setSpacing(6)
-        for button in (self.mute, self.hold, self.keypad):
+        for button in (self.mute, self.hold, self.keypad, self.record):
             row.addWidget(button, 1)
         self.more = CallMenuButton(self._submit, self.ask_transfer_target)
         self.more.setToolTip(self.tr("Transfer, conference, new keys (%s)") % MENU_KEYS)
@@ -136,10 +146,14 @@ class RunningCallView(Card):
         self.state.setText(words.call_state(call))
         self.lock.render_lock(call.security, call.phase, account)
         self.notice.say_failure(call.notice)
+        self.warnings.render_warnings(call.warnings)
         self._render_question()
         active = call.phase is CallPhase.ACTIVE
         for button in (self.mute, self.hold, self.keypad):
             button.setEnabled(active)
+        self.record.setEnabled(active and not self._forbidden)
+        self.record.setChecked(call.recording)
+        self.recording.render_call(call, now)
         self._render_switch(self.mute, call.muted, "microphone-off" if call.muted else "microphone")
         self._render_switch(self.hold, call.held_by_us, "resume" if call.held_by_us else "hold")
         self.mute.setText(self.tr("Muted") if call.muted else self.tr("Mute"))
@@ -155,6 +169,7 @@ class RunningCallView(Card):
         """The timer; `now` is a reading of the engine's clock, in seconds."""
         since = self._call.established_at
         self.timer.setText(words.duration(now - since) if since is not None else "")
+        self.recording.tick(now)
 
     def _fold(self, call: CallView) -> None:
         """Beside other calls, one that is held and one in the conference are shown small: one row of buttons."""
@@ -163,6 +178,7 @@ class RunningCallView(Card):
         self.address.setVisible(not small)
         self.mute.setVisible(not (small and call.held_by_us))
         self.keypad.setVisible(not small)
+        self.record.setVisible(not small)
         self.lock.set_brief(small)
         if small and call.held_by_us and not self.pad.isHidden():
             self.toggle_keypad()
@@ -230,6 +246,24 @@ class RunningCallView(Card):
     def toggle_mute(self) -> None:
         self._submit(Unmute(self._call.id) if self._call.muted else Mute(self._call.id))
         self.mute.setChecked(self._call.muted)
+
+    def _unmute(self) -> None:
+        self._submit(Unmute(self._call.id))
+
+    def forbid_recording(self, reason: str) -> None:
+        """Why this phone may not record; "": it may."""
+        self._forbidden = reason
+        tip = plain_tip(reason) or f"{self.tr('Record both sides, encrypted')} ({RECORD_KEYS})"
+        self.record.setToolTip(tip)
+        self.record.setAccessibleDescription(reason)
+        self.more.forbid_recording(reason)
+
+    def toggle_recording(self) -> None:
+        if self.record.isEnabled() or self._call.recording:
+            self._submit(Record(self._call.id, not self._call.recording))
+        elif self._forbidden:
+            announce(self, self._forbidden)
+        self.record.setChecked(self._call.recording)
 
     def toggle_hold(self) -> None:
         self._submit(self._resume() if self._call.held_by_us else Hold(self._call.id))

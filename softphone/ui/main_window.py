@@ -30,12 +30,14 @@ from softphone.ui import words
 from softphone.ui.account_bar import AccountBar
 from softphone.ui.calls_pane import CallsPane
 from softphone.ui.cards import WarningBox
+from softphone.ui.device_test_pane import DeviceTestPane
 from softphone.ui.dial_view import DialView
 from softphone.ui.lines_pane import LinesPane
 from softphone.ui.messages_page import MessagesPage
 from softphone.ui.options_page import OptionsPage
 from softphone.ui.page_stack import PageStack
 from softphone.ui.recent_list import RecentList
+from softphone.ui.recordings_page import RecordingsPage
 from softphone.ui.settings_pane import SettingsPane
 from softphone.ui.sign_in_view import SignInView
 from softphone.ui.symbols import SymbolButton, SymbolMenuButton, dress_all
@@ -93,13 +95,26 @@ class MainWindow(QMainWindow):
         self.options.applied.connect(lambda: self.notice.say(""))
         self.messages = MessagesPage(submit)
         self.messages.finished.connect(self.show_phone)
+        self.recordings = RecordingsPage(submit)
+        self.recordings.finished.connect(self.show_phone)
+        self.device_test = DeviceTestPane(submit)
+        self.device_test.finished.connect(self.show_phone)
         self.phone = self._phone_page(hint)
         self.calls.focus_freed.connect(self._catch_focus)
         self.pages = PageStack()
-        for page in (self.starting, self.sign_in, self.phone, self.settings, self.options, self.messages):
+        for page in (
+            self.starting,
+            self.sign_in,
+            self.phone,
+            self.settings,
+            self.options,
+            self.messages,
+            self.recordings,
+            self.device_test,
+        ):
             self.pages.addWidget(page)
         self.pages.currentChanged.connect(lambda _page: self._arrange())
-        for page in (self.settings, self.options, self.messages):
+        for page in (self.settings, self.options, self.messages, self.recordings, self.device_test):
             escape = QShortcut(QKeySequence("Escape"), page, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             escape.activated.connect(self.show_phone)
         inside = QWidget()
@@ -156,8 +171,10 @@ class MainWindow(QMainWindow):
         menu = QMenu(button)
         for text, keys, act in (
             (self.tr("&Messages…"), "Ctrl+M", self.show_messages),
+            (self.tr("&Recordings…"), "Ctrl+R", self.show_recordings),
             (self.tr("Account &options…"), "Ctrl+.", self.show_options),
             (self.tr("&Settings…"), "Ctrl+,", self.show_settings),
+            (self.tr("Sound &test…"), "Ctrl+T", self.show_device_test),
             (self.tr("Sign in to &another account…"), "", lambda: self.show_sign_in("")),
         ):
             menu.addAction(self._action(text, keys, act))
@@ -195,6 +212,8 @@ class MainWindow(QMainWindow):
         self._room.setVisible(not self.calls.occupied and not state.recent)
         self._arrange()
         self.settings.render_state(state)
+        self.device_test.render_state(state)
+        self.recordings.render_state(state)
         self.sign_in.render_state(state)
         self._render_sign_out(state)
         self._notice(state, before)
@@ -292,6 +311,14 @@ class MainWindow(QMainWindow):
         self.settings.show_in_force()
         self._show_page(self.settings)
         self.settings.back.setFocus()
+
+    def show_recordings(self) -> None:
+        self._show_page(self.recordings)
+        self.recordings.begin()
+
+    def show_device_test(self) -> None:
+        self._show_page(self.device_test)
+        self.device_test.begin()
 
     def show_options(self, account_id: str = "") -> None:
         if self._state is not None and self._state.accounts:

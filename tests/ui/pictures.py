@@ -21,9 +21,12 @@ from softphone.sdp.negotiated import Direction
 from softphone.state import AppState
 from softphone.ua import events as ua
 from softphone.ua.account import WatchedLine
+from softphone.ua.call_warnings import CallWarningKind
+from softphone.ua.device_report import DeviceTestStep
 from softphone.ua.events import RegistrationState
 from softphone.ui.call_view import RunningCallView
 from softphone.ui.main_window import MainWindow
+from tests.ui.sound_tests import TESTED, progressed, warned
 from tests.ui.states import (
     BOB,
     CANNOT_ENCRYPT,
@@ -156,6 +159,18 @@ def transfer(window: MainWindow) -> None:
 
 
 CLEAR = after(dialing(), ua.CallEstablished("c1", "PCMU"), ua.CallNotEncrypted("c1", "The other side cannot encrypt."))
+
+
+def speaking(window: MainWindow) -> None:
+    window.render_state(progressed(DeviceTestStep.MICROPHONE, -16.0, base=TESTED))
+    window.show_device_test()
+
+
+def sound_test(window: MainWindow) -> None:
+    window.render_state(TESTED)
+    window.show_device_test()
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": signing_in,
     "call": states(PAST, active(base=PAST)),
@@ -184,6 +199,12 @@ SCENES: dict[str, Scene] = {
     "conference": states(LINES, CONFERENCE),
     "several": states(PAST, SEVERAL),
     "eight": states(READY, EIGHT),
+    "sound-test": sound_test,
+    "speaking": speaking,
+    "warned": states(READY, warned(CallWarningKind.MICROPHONE_SILENT, CallWarningKind.LINE_LOSES)),
+    "muted": states(
+        READY, warned(CallWarningKind.SPEAKING_WHILE_MUTED, base=after(active(), ua.MuteChanged("c1", True)))
+    ),
 }
 IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings")
 # Of those in the documentation.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from softphone.engine.audio.device_test import DeviceTest, Progress, Stopped, TestedDevices, dead_microphone
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AppEvent, DeviceTestEnded, DeviceTestProgressed
-from softphone.ua.device_report import DeviceTestStep
+from softphone.ua.device_report import DeviceTestStep, DeviceTestView
 
 _log = logging.getLogger(__name__)
 
@@ -97,4 +97,5 @@ class _Running:
         return DeviceTestEnded(self._step, result, dead_microphone(result))
 
     def _progressed(self, now: Progress) -> None:
-        self._publish(DeviceTestProgressed(now.step, now.level_db, now.peak_db, now.done, now.playing))
+        view = DeviceTestView(now.step, True, now.playing, now.level_db, now.peak_db, now.done)
+        self._publish(DeviceTestProgressed(view))
