@@ -28,14 +28,30 @@ from softphone.engine.process.engine_process import EngineParts, EngineProcess, 
 from softphone.engine.process.hardening import forbid_core_dumps
 from softphone.engine.process.lock import EngineLock
 from softphone.engine.process.spawn import FAILED, HELD, say_to_starter
+from softphone.engine.punctuality import allow_punctual_threads
+from softphone.engine.recording.recorder import Recorder, RecorderSettings
+from softphone.engine.tone_sample import ToneSample
+from softphone.engine.tones import Tones
 from softphone.engine.trace import Trace
 from softphone.engine.waiting import run
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.lab.connection import OnCall
 from softphone.lab.lab import DIGESTS, LOOPBACK, Lab
-from softphone.messages import AppEvent, AudioDeviceView, Noticed
-from softphone.sound import AudioChoice, Sound
+from softphone.messages import (
+    AccountForgotten,
+    AccountKnown,
+    AnyEvent,
+    AppEvent,
+    AudioDeviceView,
+    Noticed,
+    SettingsChanged,
+)
+from softphone.policy.recording import RecordingOptions
+from softphone.recordings import RecordingsDesk, library
+from softphone.sound import AudioChoice, AudioKind, Sound
+from softphone.state import AppState
 from softphone.storage.instance import instance_id, new_instance_id
+from softphone.storage.recording_key import RecordingKey
 from softphone.storage.settings import AudioSection, SettingsFile
 from softphone.storage.unhurried_secrets import UnhurriedPasswordStore
 from softphone.ua.user_agent import UserAgent
@@ -48,6 +64,7 @@ class Application:
     @contextlib.asynccontextmanager
     async def own_phone(self, request: PhoneRequest) -> AsyncIterator[Phone]:
         forbid_core_dumps()  # this process is the engine then
+        allow_punctual_threads()
         loop = asyncio.get_running_loop()
 
         def notice(failure: Failure) -> None:
@@ -69,7 +86,7 @@ class Application:
             stack.callback(sound.close)
             trace = Trace(stack.enter_context(_trace_file(request.trace))) if request.trace is not None else None
             core = EngineCore(
-                UserAgent(secrets.token_bytes),
+                _agent(request.audio),
                 opener=FlowOpener(),
                 tls_settings=lambda account_id: replace(
                     controller.tls_settings(account_id), client_key_password=request.client_key_password
@@ -79,8 +96,10 @@ class Application:
                 trace=trace,
                 speaker=sound.speaker,
                 ringer=sound.ringer,
+                tones=Tones(lambda failure: controller.publish(Noticed(failure))),
             )
             controller.connect(core.submit)
+            _follow_tones(controller, core.tones)
             watch = _watch_network(core)
             try:
                 sound.check()
@@ -111,6 +130,7 @@ class Application:
     def run_engine(self, request: EngineRequest) -> int:
         """The engine's own process (architecture.md "Processes and threads"): 0 also if another one has the lock."""
         forbid_core_dumps()
+        allow_punctual_threads()
         log_to_stderr(request.profile.engine_log, request.log_level)
         place = LinkPlace(request.profile.runtime, request.form)
         lock = EngineLock(place.lock_file)
@@ -141,29 +161,41 @@ class Application:
         sound = Sound(request.audio, lambda: controller.settings.audio, notice)
         endpoints = NoticeEndpoints(sound.endpoint)
 
-        def tested(event: AppEvent) -> None:
+        def publish_later(event: AppEvent) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(controller.publish, event)
 
-        tester = DeviceTester(sound.tested_devices, tested)
+        tester = DeviceTester(sound.tested_devices, publish_later)
+
+        def recording_options() -> RecordingOptions:
+            return controller.recording_options()
+
+        key, folder = RecordingKey(), request.profile.recordings
+        desk = RecordingsDesk(library(recording_options, folder, key), recording_options, publish_later)
         controller = Controller(
             settings_file=SettingsFile(request.profile.settings_file),
             passwords=UnhurriedPasswordStore(notice),
             list_devices=lambda: _devices_or_notice(sound, notice),
             quit_engine=lambda: process.quit(),  # noqa: PLW0108 - made below
             instance_id=instance,
+            play_sample=lambda command: sample.command(command),  # noqa: PLW0108 - made below
             device_tester=tester,
+            recordings=desk.command,
         )
         core = EngineCore(
-            UserAgent(secrets.token_bytes),
+            _agent(request.audio),
             opener=FlowOpener(),
             tls_settings=controller.tls_settings,
             endpoint=endpoints,
             publish=controller.publish,
             speaker=lambda: endpoints.wrapped(speaker) if (speaker := sound.speaker()) is not None else None,
             ringer=lambda: endpoints.wrapped(ringer) if (ringer := sound.ringer()) is not None else None,
+            recorder=Recorder(RecorderSettings(recording_options, folder, key)),
+            tones=Tones(lambda failure: controller.publish(Noticed(failure))),
         )
         controller.connect(core.submit)
+        _follow_tones(controller, core.tones)
+        sample = ToneSample(core, controller.publish)
         hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)
         controller.subscribe(lambda event, _state: hooks.happened(event, clock.now()))
 
@@ -173,6 +205,7 @@ class Application:
                 controller.publish(Noticed(unkept))
             for failure in configuration.hooks(controller.settings.hooks)[1]:
                 controller.publish(Noticed(failure))
+            desk.keep_to_the_days()
 
         parts = EngineParts(controller, load, core.submit, lambda: core.agent.open_dialogs, core.close)
         journal = Journal(request.profile.journal_file)
@@ -182,7 +215,9 @@ class Application:
             await process.run()
         finally:
             watch.close()
+            sample.close()
             tester.close()
+            desk.close()
             await core.close()
             sound.close()
             hooks.close()
@@ -201,6 +236,23 @@ class Application:
             yield sound
         finally:
             sound.close()
+
+
+def _agent(audio: AudioChoice) -> UserAgent:
+    agent = UserAgent(secrets.token_bytes)
+    agent.watches.live_microphone = audio.kind is AudioKind.DEVICE
+    return agent
+
+
+def _follow_tones(controller: Controller, tones: Tones) -> None:
+    """The country and the ring tones are in force as soon as the settings say so."""
+
+    def changed(event: AnyEvent, _state: AppState) -> None:
+        if isinstance(event, SettingsChanged | AccountKnown | AccountForgotten):
+            audio, accounts = controller.settings.audio, controller.settings.accounts
+            tones.use(audio.country, audio.ringtone, [account.ringtone for account in accounts])
+
+    controller.subscribe(changed)
 
 
 def _instance(path: Path) -> tuple[str, Failure | None]:

@@ -10,7 +10,8 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-from softphone.codecs.records import CODEC_RECORDS
+from softphone.codecs.records import CODEC_RECORDS, PTIMES
+from softphone.dsp.tone_plan import PLANS, knows_country
 from softphone.engine.event_lines import EVENT_NAMES
 from softphone.engine.hooks import Hook
 from softphone.engine.media.codec_libraries import missing_library
@@ -19,6 +20,7 @@ from softphone.messages import AccountOptions, MediaSettings
 from softphone.policy.audio import AudioOptions
 from softphone.policy.media import MediaPolicy, effective_media_policy
 from softphone.policy.origin import Origin
+from softphone.policy.recording import KEEP_DAYS, RecordingOptions
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsSettings
 from softphone.storage.settings import (
@@ -27,6 +29,7 @@ from softphone.storage.settings import (
     AudioSection,
     HookSettings,
     MediaSection,
+    RecordingSection,
     Settings,
     TlsSection,
 )
@@ -112,6 +115,14 @@ def missing_codecs(settings: Settings) -> tuple[Failure, ...]:
     )
 
 
+def check_ptime(ptime: int) -> None:
+    """Raises OperationFailed (SETTINGS) for a packet length that cannot be asked for."""
+    if ptime not in PTIMES:
+        raise _unusable(
+            f"ptime is {ptime}.", f"Choose {', '.join(map(str, PTIMES[:-1]))} or {PTIMES[-1]} milliseconds."
+        )
+
+
 def check_pins(pins: tuple[str, ...]) -> None:
     """Raises OperationFailed (SETTINGS) for what is no SHA-256 fingerprint: such a pin would never match."""
     for pin in pins:
@@ -181,13 +192,52 @@ def media_section(settings: Settings, chosen: AccountSettings) -> MediaSection:
     return replace(section, codecs=chosen.codecs or section.codecs or usable_codecs())
 
 
+def check_audio(audio: AudioSection | AudioOptions) -> None:
+    """Raises OperationFailed (SETTINGS) for a country whose tones are not known. Nothing else stands in for it."""
+    if audio.country and not knows_country(audio.country):
+        raise _unusable(
+            f"The tones of the country “{audio.country[:20]}” are not known here.",
+            f"Choose one of {', '.join(sorted(PLANS))}, or none to follow the system.",
+        )
+
+
+def unusable_audio(audio: AudioSection) -> tuple[Failure, ...]:
+    """What a settings file asks of the tones and cannot have: said once, at the start."""
+    try:
+        check_audio(audio)
+    except OperationFailed as error:
+        return (error.failure,)
+    return ()
+
+
 def audio_options(audio: AudioSection) -> AudioOptions:
     return AudioOptions(**{field.name: getattr(audio, field.name) for field in fields(AudioOptions)})
 
 
 def with_audio_options(settings: Settings, options: AudioOptions) -> Settings:
+    """Raises OperationFailed (SETTINGS)."""
+    check_audio(options)
     chosen = {field.name: getattr(options, field.name) for field in fields(AudioOptions)}
     return replace(settings, audio=replace(settings.audio, **chosen))
+
+
+def recording_options(section: RecordingSection, origin: Origin = Origin.USER) -> RecordingOptions:
+    """Raises OperationFailed (SETTINGS): nothing is recorded by settings that do not mean what they say."""
+    options = shown_recording_options(section, origin)
+    _check_number("recording.keep_days", section.keep_days, KEEP_DAYS)
+    if section.folder and not Path(section.folder).expanduser().is_absolute():
+        raise _unusable(
+            f"recording.folder is “{section.folder}”, which depends on where the phone was started.",
+            "Write the whole path, or one that begins with ~.",
+        )
+    return options
+
+
+def shown_recording_options(section: RecordingSection, origin: Origin = Origin.USER) -> RecordingOptions:
+    """As they were written, usable or not."""
+    return RecordingOptions(
+        section.permitted, section.format, section.folder, section.announce, section.keep_days, origin
+    )
 
 
 def account_options(chosen: AccountSettings) -> AccountOptions:
@@ -212,6 +262,7 @@ def account_options(chosen: AccountSettings) -> AccountOptions:
         watched=chosen.watched,
         codecs=chosen.codecs,
         media=MediaSettings(own.encryption, own.connection_profile, own.unencrypted_peer) if own is not None else None,
+        ringtone=chosen.ringtone,
     )
 
 
@@ -236,6 +287,7 @@ def with_account_options(chosen: AccountSettings, options: AccountOptions) -> Ac
         voicemail=options.voicemail,
         watched=options.watched,
         codecs=options.codecs,
+        ringtone=options.ringtone,
         media=None
         if own is None
         else AccountMedia(
@@ -288,6 +340,7 @@ def account(settings: Settings, chosen: AccountSettings, password: Secret | None
     """Raises OperationFailed (SETTINGS, USAGE, POLICY)."""
     media = media_section(settings, chosen)
     check_codecs(media.codecs)
+    check_ptime(media.ptime)
     check_pins(chosen.pins)
     check_account_options(chosen)
     options = account_options(chosen)
@@ -301,6 +354,8 @@ def account(settings: Settings, chosen: AccountSettings, password: Secret | None
         password=password,
         media_policy=media_policy(media),
         codecs=media.codecs,
+        ptime=media.ptime,
+        dtx=media.dtx,
         register=chosen.register,
         expires=chosen.expires,
         rules=options.rules,
@@ -314,6 +369,7 @@ def account(settings: Settings, chosen: AccountSettings, password: Secret | None
         outbound=chosen.outbound,
         instance_id=instance_id,
         rtcp_mux=chosen.rtcp_mux,
+        ringtone=chosen.ringtone,
     )
 
 

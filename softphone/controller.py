@@ -26,13 +26,18 @@ from softphone.messages import (
     ChangeAccountOptions,
     ChangeAudioOptions,
     ChangeMediaSettings,
+    ChangeRecordingOptions,
     ChooseDefaultAccount,
     ChooseDevices,
+    DeleteRecording,
     DevicesChanged,
     EngineEnding,
+    ExportRecording,
+    ListRecordings,
     MediaSettings,
     Noticed,
     PinCertificate,
+    PlaySample,
     Quit,
     RaiseWindow,
     SettingsChanged,
@@ -41,11 +46,14 @@ from softphone.messages import (
     SignOut,
     StartDeviceTest,
     StopDeviceTest,
+    StopSample,
     WindowRaised,
 )
 from softphone.policy.origin import Origin
+from softphone.policy.recording import RecordingOptions
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsSettings
+from softphone.recordings import RecordingsCommand
 from softphone.state import AppState, reduce
 from softphone.storage.secrets import PasswordStore
 from softphone.storage.settings import AccountSettings, Settings, SettingsFile
@@ -84,6 +92,8 @@ class Controller:
         quit_engine: Callable[[], None],
         instance_id: str = "",
         device_tester: DeviceTester | None = None,
+        play_sample: Callable[[PlaySample | StopSample], None] | None = None,
+        recordings: Callable[[RecordingsCommand], None] | None = None,
     ) -> None:
         """Without a settings file nothing is loaded or saved (a script's own engine).
 
@@ -92,7 +102,8 @@ class Controller:
         self._instance_id = instance_id
         self._file, self._passwords = settings_file, passwords
         self._list_devices, self._quit_engine = list_devices, quit_engine
-        self._device_tester = device_tester
+        self._device_tester, self._play_sample = device_tester, play_sample
+        self._recordings = recordings
         self._submit: Callable[[Command], None] = _not_connected
         self._listeners: list[Listener] = []
         self._state = AppState()
@@ -111,6 +122,10 @@ class Controller:
     @property
     def settings(self) -> Settings:
         return self._settings
+
+    def recording_options(self) -> RecordingOptions:
+        """Of this moment, from any thread. Raises OperationFailed (SETTINGS)."""
+        return configuration.recording_options(self._settings.recording)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)
@@ -137,11 +152,19 @@ class Controller:
                 self._problem = error.failure
                 self.publish(Noticed(error.failure))
         self._publish_settings()
-        for failure in configuration.missing_codecs(self._settings):
+        unusable = (*self._unusable_recording(), *configuration.unusable_audio(self._settings.audio))
+        for failure in (*configuration.missing_codecs(self._settings), *unusable):
             self.publish(Noticed(failure))
         self.publish(DevicesChanged(self._list_devices()))
         for account in self._settings.accounts:
             self._start_account(account, self._password_of(account))
+
+    def _unusable_recording(self) -> tuple[Failure, ...]:
+        try:
+            self.recording_options()
+        except OperationFailed as error:
+            return (error.failure,)
+        return ()
 
     def use(self, settings: Settings, passwords: dict[str, Secret]) -> None:
         """A script's settings, not saved anywhere."""
@@ -193,11 +216,20 @@ class Controller:
                 self._save(replace(self._settings, audio=audio))
             case ChangeAudioOptions(options=options):
                 self._save(configuration.with_audio_options(self._settings, options))
+            case PlaySample() | StopSample():
+                if self._play_sample is not None:
+                    self._play_sample(command)
             case StartDeviceTest(step=step):
                 self._test_devices(step)
             case StopDeviceTest():
                 if self._device_tester is not None:
                     self._device_tester.stop()
+            case ListRecordings() | ExportRecording() | DeleteRecording():
+                if self._recordings is not None:
+                    self._recordings(command)
+            case ChangeRecordingOptions(format=kind, announce=announce):
+                section = replace(self._settings.recording, format=kind, announce=announce)
+                self._save(replace(self._settings, recording=section))
             case PinCertificate(account_id=account_id, sha256=sha256):
                 self._pin(account_id, sha256)
             case Quit():
@@ -378,6 +410,7 @@ class Controller:
                     speaker=audio.speaker,
                     ringer=audio.ringer,
                     audio=configuration.audio_options(audio),
+                    recording=configuration.shown_recording_options(self._settings.recording),
                     settings_file=str(self._file.path) if self._file is not None else "",
                     default_account=self._settings.default_account,
                     problem=self._problem,

@@ -13,12 +13,15 @@ from softphone.errors import Failure
 from softphone.policy.audio import AudioOptions
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
+from softphone.policy.recording import RecordingFormat, RecordingOptions
 from softphone.policy.secret import Secret
 from softphone.policy.tls import TlsProfile
 from softphone.ua.account import AccountId, CallRules, DigitsMode, WatchedLine
+from softphone.ua.actions import Tone
 from softphone.ua.commands import Command as CallCommand
-from softphone.ua.device_report import DeviceTestResult, DeviceTestStep
+from softphone.ua.device_report import DeviceTestResult, DeviceTestStep, DeviceTestView
 from softphone.ua.events import Event as CallEvent
+from softphone.ua.events import Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class AccountOptions:
     watched: tuple[WatchedLine, ...] = ()
     codecs: tuple[str, ...] = ()
     media: MediaSettings | None = None
+    ringtone: str = ""  # a sound file; "": as all accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,20 @@ class ChooseDefaultAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaySample:
+    """A tone to listen to, for a while and on the device where it would be heard; SamplePlaying follows."""
+
+    tone: Tone
+    ringtone: str = ""  # for RINGING: a sound file; "": the built-in one
+    country: str = ""  # whose; "": as the system's language
+
+
+@dataclass(frozen=True, slots=True)
+class StopSample:
+    """Nothing happens where none plays."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartDeviceTest:
     """Microphone and speaker of the settings, while no call runs; DeviceTestEnded follows."""
 
@@ -139,6 +157,34 @@ class StopDeviceTest:
     """Nothing happens where none runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRecordingOptions:
+    """How calls are recorded from the next one on. Whether they may be is not for the person to say here."""
+
+    format: RecordingFormat
+    announce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecordings:
+    """RecordingsListed follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRecording:
+    """Out of the encrypted file into one that everybody can play; RecordingExported or a Notice follows."""
+
+    recording_id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecording:
+    """For good; RecordingsListed follows, after a Notice where it did not work."""
+
+    recording_id: str
+
+
 AppCommand = (
     SignIn
     | SignOut
@@ -147,8 +193,14 @@ AppCommand = (
     | ChooseDefaultAccount
     | ChooseDevices
     | ChangeAudioOptions
+    | PlaySample
+    | StopSample
     | StartDeviceTest
     | StopDeviceTest
+    | ChangeRecordingOptions
+    | ListRecordings
+    | ExportRecording
+    | DeleteRecording
     | PinCertificate
     | Quit
     | RaiseWindow
@@ -169,6 +221,31 @@ class AudioDeviceView:
     is_default: bool = False
 
 
+class RecordingCondition(enum.Enum):
+    COMPLETE = "complete"
+    RUNNING = "running"  # being recorded now
+    INCOMPLETE = "incomplete"  # the phone or the machine stopped: it ends with what had been written
+    DAMAGED = "damaged"  # only its beginning is authentic
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingView:
+    """A recorded call. Of one that cannot be read only the first three are known, and why."""
+
+    id: str
+    started_at: float  # s since 1970
+    size: int  # octets
+    seconds: float = 0.0
+    remote: Party | None = None
+    account_id: AccountId = ""
+    incoming: bool = False
+    format: RecordingFormat | None = None
+    announced: bool = False
+    condition: RecordingCondition = RecordingCondition.COMPLETE
+    failure: Failure | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SettingsView:
     """What the window shows of the settings; `origin` says who decided."""
@@ -181,6 +258,7 @@ class SettingsView:
     speaker: str = ""
     ringer: str = ""
     audio: AudioOptions = field(default_factory=AudioOptions)
+    recording: RecordingOptions = field(default_factory=RecordingOptions)
     settings_file: str = ""
     default_account: AccountId = ""  # "": the first one
     problem: Failure | None = None  # the file is broken: it is kept, nothing is written
@@ -225,14 +303,17 @@ class WindowRaised:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceTestProgressed:
-    """Ten times a second. Levels of the microphone in dBFS; `done` 0 … 1; `playing`: the speaker sounds."""
+class SamplePlaying:
+    """A tone that somebody listens to in the settings begins or ends."""
 
-    step: DeviceTestStep
-    level_db: float
-    peak_db: float
-    done: float
-    playing: bool = False
+    playing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTestProgressed:
+    """Ten times a second."""
+
+    test: DeviceTestView  # what is known in this moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +326,23 @@ class DeviceTestEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingsListed:
+    """Newest first."""
+
+    recordings: tuple[RecordingView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingExported:
+    """`condition` is COMPLETE, or says that only a part could be."""
+
+    recording_id: str
+    path: str
+    seconds: float
+    condition: RecordingCondition
+
+
+@dataclass(frozen=True, slots=True)
 class EngineEnding:
     """The engine ends now, in order."""
 
@@ -254,8 +352,11 @@ AppEvent = (
     | AccountForgotten
     | SettingsChanged
     | DevicesChanged
+    | SamplePlaying
     | DeviceTestProgressed
     | DeviceTestEnded
+    | RecordingsListed
+    | RecordingExported
     | Noticed
     | WindowRaised
     | EngineEnding

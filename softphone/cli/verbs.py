@@ -58,6 +58,10 @@ def _talked_in(call: CallView) -> bool:
     return not call.held_by_us
 
 
+def _recorded(call: CallView) -> bool:
+    return call.recording
+
+
 def _member(call: CallView) -> bool:
     return call.in_conference
 
@@ -288,6 +292,18 @@ def _phone(command: AnyCommand, *, ends: bool = False) -> Callable[[AppState, Wo
     return lambda _state, _words, _account: Request(command, lambda _later: not ends, ends_the_phone=ends)
 
 
+def _silence(state: AppState, words: Words, account: str | None) -> Request:
+    """Also where nothing rings: then a busy tone may end."""
+    del words, account
+    ringing = {call.id for call in state.calls if call.phase in _RINGING}
+
+    def done(later: AppState) -> bool:
+        still = (call for call in later.calls if call.id in ringing and call.phase in _RINGING)
+        return all(call.silenced or call.auto_answered for call in still)
+
+    return Request(ua.Silence(), done)
+
+
 _REGISTERED = frozenset({RegistrationState.REGISTERED})
 _OFFLINE = frozenset({RegistrationState.OFFLINE})
 _CALL = ("[CALL]",)
@@ -305,6 +321,7 @@ VERBS: dict[str, Verb] = {
     "deflect": Verb(
         ("TARGET", "[CALL]"), "Send a ringing call to TARGET (302).", _on_call_with(_RINGING, ua.Deflect, None)
     ),
+    "silence": Verb((), "Stop ringing; the calls go on.", _silence),
     "hang-up": Verb(_CALL, "End a call in any state.", _on_call(_ANY, ua.HangUp, None)),
     "hold": Verb(_CALL, "Put a call on hold.", _on_call(_TALKING, ua.Hold, _held, rather=_talked_in)),
     "resume": Verb(_CALL, "Take a call off hold.", _on_call(_TALKING, ua.Resume, _talked_in, rather=_held)),
@@ -315,6 +332,16 @@ VERBS: dict[str, Verb] = {
     ),
     "mute": Verb(_CALL, "Mute the microphone for a call.", _on_call(_TALKING, ua.Mute, lambda c: c.muted)),
     "unmute": Verb(_CALL, "Let the microphone be heard again.", _on_call(_TALKING, ua.Unmute, lambda c: not c.muted)),
+    "record": Verb(
+        _CALL,
+        "Record both sides, encrypted; done when it runs.",
+        _on_call(_TALKING, lambda i: ua.Record(i, True), lambda c: c.recording, rather=_talked_in),
+    ),
+    "stop-recording": Verb(
+        _CALL,
+        "Stop recording a call.",
+        _on_call(_TALKING, lambda i: ua.Record(i, False), lambda c: not c.recording, rather=_recorded),
+    ),
     "digits": Verb(("DIGITS", "[CALL]"), "Send digits; a comma waits one second, a semicolon two.", _digits),
     "rekey": Verb(_CALL, "Agree on new SRTP keys.", _on_call(_TALKING, ua.Rekey, lambda _: True)),
     "agree-unencrypted": Verb(

@@ -16,21 +16,26 @@ from softphone.engine import clock
 from softphone.engine.audio.backend import AudioEndpoint
 from softphone.engine.local_addresses import is_ours
 from softphone.engine.media.media_engine import MediaEngine
-from softphone.engine.ports import Flow, Media, Opener, Post
+from softphone.engine.ports import Flow, Media, Opener, Post, Recorder
+from softphone.engine.recording.no_recorder import NoRecorder
+from softphone.engine.tones import Tones
 from softphone.engine.trace import Trace
 from softphone.errors import Failure, FailureKind, LocalProtocolError, OperationFailed
 from softphone.policy.tls import TlsSettings
 from softphone.ua.account import AccountId
 from softphone.ua.actions import (
     Action,
+    AnnounceRecording,
     CloseFlow,
     FlowId,
     MediaId,
     MixMedia,
     OpenFlow,
     OpenMedia,
+    PlayDigit,
     PlayTone,
     RebindMedia,
+    RecordMedia,
     SendBytes,
     SendTelephoneEvents,
     SendTones,
@@ -38,6 +43,7 @@ from softphone.ua.actions import (
     SetMuted,
     StartMedia,
     StopMedia,
+    StopRecording,
     Tone,
     UpdateMedia,
 )
@@ -61,6 +67,12 @@ class OpeningFlow:
     early: list[bytes] = field(default_factory=list)
 
 
+# Names of what is played beside the tones of calls, which have the calls' ids.
+_KEY, _SAMPLE = "a key", "a sample"
+_OVER_A_CALL = frozenset({Tone.CALL_WAITING, Tone.AUTO_ANSWERED, Tone.RECORDING, Tone.NOT_RECORDING})
+"""These are heard where a call is heard even if there is no speaker for tones; others are not worth it."""
+
+
 def _nowhere() -> None:
     """No speaker for tones alone."""
 
@@ -80,20 +92,27 @@ class EngineCore:
         media: Callable[[Post], Media] = MediaEngine,
         speaker: Callable[[], AudioEndpoint | None] = _nowhere,
         ringer: Callable[[], AudioEndpoint | None] = _nowhere,
+        tones: Tones | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """`endpoint` gives each call its microphone and speaker; it raises OperationFailed when there is none.
 
         `speaker` gives the endpoint that tones for the person are played on; None: only where a call is heard.
         `ringer` gives the one for tones that announce a call; it is the speaker's own unless another was chosen.
+        `tones` says how each of them sounds.
+        `recorder` records calls; None: none can be.
         `media(post)` makes what sends and receives; the lab's connections share one thread through it.
         """
         self.agent = agent
         self._opener = opener
         self._tls_settings, self._endpoint, self._publish = tls_settings, endpoint, publish
         self._speaker, self._ringer = speaker, ringer
+        self.tones = tones or Tones()
         self._trace = trace
         self._loop = asyncio.get_running_loop()
         self._media = media(self.post)
+        self._recorder = recorder or NoRecorder()
+        self._recorder.connect(self._media.record, self.post)
         self._flows: dict[FlowId, OpeningFlow] = {}
         self._ending: dict[asyncio.Task[None], Flow] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -147,6 +166,8 @@ class EngineCore:
                 self._end_flow(entry.flow)
         self._flows.clear()
         await self._flows_gone()
+        await self.tones.close()
+        await self._loop.run_in_executor(None, self._recorder.close)
         await self._loop.run_in_executor(None, self._media.close)
 
     # The cycle
@@ -210,7 +231,14 @@ class EngineCore:
             case UpdateMedia(media_id=media_id, media=media):
                 self._media.update(media_id, media)
             case StopMedia(media_id=media_id):
+                self._recorder.stop(media_id)
                 self._media.stop(media_id)
+            case RecordMedia():
+                self._recorder.start(action)
+            case StopRecording(media_id=media_id):
+                self._recorder.stop(media_id)
+            case AnnounceRecording(media_id=media_id, on=on):
+                self._media.announce_recording(media_id, on)
             case SetMuted(media_id=media_id, muted=muted):
                 self._media.set_muted(media_id, muted)
             case SetAside(media_id=media_id, aside=aside):
@@ -223,8 +251,10 @@ class EngineCore:
                 self._rebind_media(media_id, flow_id)
             case MixMedia(media_ids=media_ids, silenced=silenced):
                 self._media.mix(media_ids, silenced)
-            case PlayTone(call_id=call_id, tone=tone):
-                self._play_tone(call_id, tone)
+            case PlayTone():
+                self._play_tone(action)
+            case PlayDigit(digit=digit):
+                self._play_digit(digit)
             case _:
                 assert_never(action)
 
@@ -318,12 +348,43 @@ class EngineCore:
             return
         self._media.start(action.media_id, action.media, endpoint)
 
-    def _play_tone(self, call_id: str, tone: Tone | None) -> None:
+    def _play_tone(self, action: PlayTone) -> None:
         """A tone that cannot be heard fails no call."""
-        endpoint = None
-        if tone is not None:
-            try:
-                endpoint = self._speaker()
-            except OperationFailed as error:
-                log.warning("the tone %s is not heard: %s", tone.value, error.failure.reason)
-        self._media.play_tone(call_id, tone, endpoint)
+        tone = action.tone
+        if tone is None:
+            self._media.play_tone(action.call_id, None, None)
+            return
+        endpoint = self._tone_endpoint(tone)
+        if endpoint is not None or tone in _OVER_A_CALL:
+            self._media.play_tone(action.call_id, self.tones.sound(tone, action.ringtone), endpoint)
+
+    def _play_digit(self, digit: str) -> None:
+        sound = self.tones.key(digit)
+        endpoint = self._endpoint_or_none(self._speaker)
+        if sound is not None and endpoint is not None:
+            self._media.play_tone(_KEY, sound, endpoint)
+
+    def try_tone(self, tone: Tone | None, ringtone: str = "", country: str | None = None) -> bool:
+        """A tone for the person to listen to, on the device where it would be heard; None ends it.
+
+        False if there is no such device: then nothing is heard.
+        """
+        if tone is None:
+            self._media.play_tone(_SAMPLE, None, None)
+            return False
+        endpoint = self._tone_endpoint(tone)
+        if endpoint is not None:
+            self._media.play_tone(_SAMPLE, self.tones.sound(tone, ringtone, country), endpoint)
+        return endpoint is not None
+
+    def _tone_endpoint(self, tone: Tone) -> AudioEndpoint | None:
+        """A ring that its own device cannot play is heard on the speaker: a phone is never silent."""
+        ringer = self._endpoint_or_none(self._ringer) if tone is Tone.RINGING else None
+        return ringer or self._endpoint_or_none(self._speaker)
+
+    def _endpoint_or_none(self, wanted: Callable[[], AudioEndpoint | None]) -> AudioEndpoint | None:
+        try:
+            return wanted()
+        except OperationFailed as error:
+            log.warning("a tone is not heard: %s", error.failure.reason)
+            return None

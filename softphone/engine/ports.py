@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from softphone.engine.audio.backend import AudioEndpoint
+from softphone.engine.media.tone_player import Sound
+from softphone.engine.recording.tape import Tape
 from softphone.errors import Failure
 from softphone.policy.tls import TlsSettings
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId, OpenFlow, Tone
+from softphone.ua.actions import MediaId, OpenFlow, RecordMedia
 from softphone.ua.inputs import FlowDescription, Input
 
 Post = Callable[[Input], None]
@@ -75,12 +77,38 @@ class Media(Protocol):
         """One conference of these sessions; fewer than two end it."""
         ...
 
-    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        """To the person alone; None stops what this call plays. Without an endpoint: over a call that is heard."""
+    def play_tone(self, name: str, sound: Sound | None, endpoint: AudioEndpoint | None) -> None:
+        """To the person alone; None stops what has this name. Without an endpoint: over a call that is heard."""
+        ...
+
+    def record(self, media_id: MediaId, tape: Tape | None) -> None:
+        """Both sides of the session go onto the tape from now on; None: no more."""
+        ...
+
+    def announce_recording(self, media_id: MediaId, on: bool) -> None:
+        """The other side hears a beep now and then."""
         ...
 
     def stop(self, media_id: MediaId) -> None: ...
 
     def close(self) -> None:
         """Ends what this user of the media has open; waits for it."""
+        ...
+
+
+class Recorder(Protocol):
+    """All methods but `close` return at once; what comes of them is posted as RecordingReported."""
+
+    def connect(self, attach: Callable[[MediaId, Tape | None], None], post: Post) -> None:
+        """Before anything else: how a session gets its tape, and who hears of it."""
+        ...
+
+    def start(self, subject: RecordMedia) -> None: ...
+
+    def stop(self, media_id: MediaId) -> None:
+        """Nothing happens where none runs."""
+        ...
+
+    def close(self) -> None:
+        """Finishes what runs; waits for it."""
         ...

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from softphone.engine.audio.backend import AudioEndpoint
 from softphone.engine.media.shared_media import SharedMedia
+from softphone.engine.media.tone_player import Sound
 from softphone.engine.ports import Post
+from softphone.engine.recording.tape import Tape
 from softphone.lab.adversary import Adversary
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId, Tone
+from softphone.ua.actions import MediaId
 from softphone.ua.inputs import MediaReported
 from softphone.ua.media_report import MediaReport
 
@@ -56,8 +58,14 @@ class LabMedia:
     def mix(self, media_ids: tuple[MediaId, ...], silenced: tuple[MediaId, ...]) -> None:
         self._share.mix(media_ids, silenced)
 
-    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
+    def play_tone(self, name: str, sound: Sound | None, endpoint: AudioEndpoint | None) -> None:
         """The lab has no person to hear it."""
+
+    def record(self, media_id: MediaId, tape: Tape | None) -> None:
+        self._share.record(media_id, tape)
+
+    def announce_recording(self, media_id: MediaId, on: bool) -> None:
+        self._share.announce_recording(media_id, on)
 
     def stop(self, media_id: MediaId) -> None:
         self._share.stop(media_id)

@@ -27,6 +27,7 @@ from softphone.policy.media import (
     MediaEncryption,
     UnencryptedPeer,
 )
+from softphone.policy.recording import RecordingFormat
 from softphone.policy.tls import TlsProfile
 from softphone.ua.account import DigitsMode, DoNotDisturb, WatchedLine
 
@@ -74,6 +75,7 @@ class AccountSettings:
     reliable_provisionals: bool = True
     outbound: bool = True
     rtcp_mux: bool = True
+    ringtone: str = ""  # a sound file; "": `audio.ringtone`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,8 @@ class MediaSection:
     srtp_suites: tuple[str, ...] = DEFAULT_SUITES
     accepted_suites: tuple[str, ...] = DEFAULT_ACCEPTED_SUITES
     codecs: tuple[str, ...] = ()  # empty: all for voice that this machine has, best first
+    ptime: int = 20  # ms of a packet, asked for: 10, 20, 30, 40 or 60
+    dtx: bool = False  # ask others to send nothing while nobody speaks there (Opus)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,15 @@ class AudioSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordingSection:
+    permitted: bool = True
+    format: RecordingFormat = RecordingFormat.FLAC
+    folder: str = ""  # "": the profile's own
+    announce: bool = True  # the other side hears a beep
+    keep_days: int = 0  # 0: until they are deleted by hand
+
+
+@dataclass(frozen=True, kw_only=True)
 class HookSettings:
     """A program of the person's own that is called for events; nothing is called unless it stands here."""
 
@@ -127,6 +140,7 @@ class Settings:
     media: MediaSection = field(default_factory=MediaSection)
     tls: TlsSection = field(default_factory=TlsSection)
     audio: AudioSection = field(default_factory=AudioSection)
+    recording: RecordingSection = field(default_factory=RecordingSection)
     accounts: tuple[AccountSettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
 
@@ -197,7 +211,7 @@ class SettingsFile:
         document["version"] = SETTINGS_VERSION
         if settings.default_account or "default_account" in document:
             document["default_account"] = settings.default_account
-        for name in ("media", "tls", "audio"):
+        for name in ("media", "tls", "audio", "recording"):
             _merge_section(document, name, getattr(settings, name))
         _merge_accounts(document, settings.accounts)
         _write_atomically(self.path, tomlkit.dumps(document))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from softphone.policy.media import MediaPolicy
 from softphone.policy.secret import Secret
+from softphone.sdp.offer_answer import OfferAnswerSession
 
 AccountId = str
 
@@ -98,6 +100,14 @@ class Account:
     outbound: bool = True  # RFC 5626, if the server can
     instance_id: str = ""  # "urn:uuid:…" of this phone (RFC 5626 §4.1); "": none is sent
     rtcp_mux: bool = True  # offered (RFC 5761)
+    ptime: int = 20  # ms of a packet, asked for
+    dtx: bool = False  # ask others to send nothing while nobody speaks there (Opus)
+
+    def offer_answer(self, policy: MediaPolicy, token_bytes: Callable[[int], bytes]) -> OfferAnswerSession:
+        """The session descriptions of a new dialog of this account, under the policy that holds for it."""
+        return OfferAnswerSession(policy, self.codecs, token_bytes, self.ptime, rtcp_mux=self.rtcp_mux, dtx=self.dtx)
+
+    ringtone: str = ""  # a sound file of its own calls; "": that of all accounts
 
     @property
     def address(self) -> str:

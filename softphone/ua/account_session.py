@@ -59,6 +59,8 @@ class AccountSession:
             self.account,
             media_policy=account.media_policy,
             codecs=account.codecs,
+            ptime=account.ptime,
+            dtx=account.dtx,
             display_name=account.display_name,
             rules=account.rules,
             digits=account.digits,
@@ -69,6 +71,7 @@ class AccountSession:
             session_expires=account.session_expires,
             reliable_provisionals=account.reliable_provisionals,
             rtcp_mux=account.rtcp_mux,
+            ringtone=account.ringtone,
         )
         if kept != account:
             return False

@@ -121,18 +121,65 @@ class MixMedia:
     silenced: tuple[MediaId, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RecordMedia:
+    """Record both sides of this session; answered by RecordingReported, then and whenever that changes.
+
+    What is known of the call is kept inside the recording.
+    """
+
+    media_id: MediaId
+    account_id: AccountId
+    remote_uri: str
+    remote_name: str
+    incoming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """Answered by RecordingReported. The media's end ends its recording, too."""
+
+    media_id: MediaId
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceRecording:
+    """The other side of this session hears now and then the beep that says that it is recorded, or no more."""
+
+    media_id: MediaId
+    on: bool
+
+
 class Tone(enum.Enum):
+    RINGING = "ringing"  # a call comes
+    CALL_WAITING = "call-waiting"  # a call comes while another one is talked in
     RINGBACK = "ringback"  # the other side rings and sends no media of its own
-    CALL_WAITING = "call-waiting"
+    BUSY = "busy"
+    CONGESTION = "congestion"  # not now: the network, a server or the other side's phone
+    SPECIAL_INFORMATION = "special-information"  # not so: this address, or what was asked of it
     AUTO_ANSWERED = "auto-answered"
+    RECORDING = "recording"  # from now on
+    NOT_RECORDING = "not-recording"  # any more
 
 
 @dataclass(frozen=True, slots=True)
 class PlayTone:
-    """To the person alone, on the speaker; None stops what this call plays. CALL_WAITING is heard over the voice."""
+    """To the person alone; None stops what this call plays. RINGING is heard on the ringer, all else where calls are.
+
+    `ringtone` is the account's own sound file for RINGING, "" the one of all accounts.
+    """
 
     call_id: str
     tone: Tone | None
+    ringtone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayDigit:
+    """The short tone of a key that was pressed, to the person alone: what the other side hears is another action's."""
+
+    call_id: str
+    digit: str
 
 
 Action = (
@@ -149,5 +196,9 @@ Action = (
     | SendTones
     | RebindMedia
     | MixMedia
+    | RecordMedia
+    | StopRecording
+    | AnnounceRecording
     | PlayTone
+    | PlayDigit
 )

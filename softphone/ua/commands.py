@@ -73,6 +73,11 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Be quiet: calls that ring now go on without a sound, a busy tone ends. The next call rings again."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Ends a call in any state: CANCEL, BYE or a final response, as the state asks."""
 
@@ -105,6 +110,14 @@ class SendDigits:
 
     call_id: CallId
     digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record both sides of an answered call from now on, or stop. RecordingChanged says what came of it."""
+
+    call_id: CallId
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +252,14 @@ Command = (
     | AnswerUnencrypted
     | StartEarlyMedia
     | Decline
+    | Silence
     | HangUp
     | Hold
     | Resume
     | Mute
     | Unmute
     | SendDigits
+    | Record
     | Deflect
     | SwitchTo
     | Rekey

@@ -1,7 +1,7 @@
 """Digits: telephone-event (RFC 4733), SIP INFO (RFC 6086), tones; a queue with pauses.
 
 Owns: what waits to be sent in each call, how it goes out, and INFO both ways. A comma waits one second, a semicolon
-two. One digit at a time is given to the media, so that what is told as sent has gone out.
+two. One digit at a time is given to the media, so that what is told as sent has gone out; the person hears each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from softphone.sdp.negotiated import NegotiatedMedia
 from softphone.sip.header_values import cseq
 from softphone.sip.message import Request
 from softphone.ua.account import DigitsMode
-from softphone.ua.actions import SendTelephoneEvents, SendTones
+from softphone.ua.actions import PlayDigit, SendTelephoneEvents, SendTones
 from softphone.ua.call import Call
 from softphone.ua.commands import CallId, SendDigits
 from softphone.ua.dtmf_relay import DTMF_RELAY, digit_of, dtmf_relay
@@ -95,12 +95,14 @@ class Digits:
         digit = waiting.left.popleft()
         send = SendTelephoneEvents if way is DigitsMode.TELEPHONE_EVENT else SendTones
         self._agent.emit(send(call.media.id, digit))
+        self._agent.emit(PlayDigit(call.id, digit))
         self._agent.emit(DigitsSent(call.id, digit))
         waiting.at = now + digit_seconds(media.send_ptime)
 
     def _inform(self, call: Call, waiting: Waiting, now: float) -> None:
         dialog = call.dialog
         assert dialog is not None
+        self._agent.emit(PlayDigit(call.id, waiting.left[0]))
         request = dialog.request(
             "INFO", headers=(("Content-Type", DTMF_RELAY),), body=dtmf_relay(waiting.left[0], DEFAULT_TONE_MS)
         )

@@ -181,7 +181,7 @@ class IncomingRequests:
             self._agent.emit(turned.event(call_id_, account, remote))
             return
         policy = self._rules.media_policy(account, request.uri)
-        session = OfferAnswerSession(policy, account.codecs, self._agent.token_bytes, rtcp_mux=account.rtcp_mux)
+        session = account.offer_answer(policy, self._agent.token_bytes)
         server = InviteServer(self._agent, account, key, request, tag)
         verdict = self._verdict(session, server.offer)
         if isinstance(verdict, Rejection):
@@ -207,7 +207,7 @@ class IncomingRequests:
                 auto_answered=answer_after is not None,
             )
         )
-        screening.rings(call, answer_after, waiting, now)
+        screening.rings(call, answer_after, now)
 
     def _verdict(self, session: OfferAnswerSession, offer: bytes) -> NegotiatedMedia | ConsentNeeded | Rejection | None:
         """What the offer comes to; None for an INVITE without one (we offer in the 2xx)."""

@@ -1,7 +1,7 @@
 """What an account's rules do with an incoming call: deny, do not disturb, forward, busy, answer by itself.
 
 Owns: the order of the rules, and what happens to a ringing call by time: sent on when nobody answers, answered by
-itself, and the tones that go with it. Asked by `incoming.py` before a call is made.
+itself with a beep. Asked by `incoming.py` before a call is made.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ class Screening:
         self._agent = agent
         self._answer_at: dict[CallId, float] = {}  # by itself
         self._send_on_at: dict[CallId, float] = {}  # nobody answers
-        self._waiting: set[CallId] = set()  # ring over another call
 
     # Before it rings
 
@@ -103,14 +102,11 @@ class Screening:
 
     # While it rings
 
-    def rings(self, call: Call, answer_after: int | None, waiting: bool, now: float) -> None:
+    def rings(self, call: Call, answer_after: int | None, now: float) -> None:
         """After IncomingCall."""
         forwarding = call.account.rules.forwarding
         if forwarding.no_answer and answer_after is None:
             self._send_on_at[call.id] = now + forwarding.no_answer_s
-        if waiting:
-            self._waiting.add(call.id)
-            self._agent.emit(PlayTone(call.id, Tone.CALL_WAITING))
         if answer_after == 0:
             self._answer(call, now)
         elif answer_after is not None:
@@ -118,7 +114,8 @@ class Screening:
 
     def _answer(self, call: Call, now: float) -> None:
         if self._agent.running_calls > 1:
-            return  # the person has begun another one meanwhile: this one rings like any other
+            self._agent.call_tones.rings_after_all(call)  # the person has begun another one meanwhile
+            return
         self._agent.emit(PlayTone(call.id, Tone.AUTO_ANSWERED))
         call.answer(now)
 
@@ -133,16 +130,6 @@ class Screening:
             return
         self._answer_at.pop(event.call_id, None)
         self._send_on_at.pop(event.call_id, None)
-        self._stop_waiting(event.call_id)
-        others = [c for c in self._agent.calls.values() if not c.announced_end and c.id not in self._waiting]
-        if not others:  # what was a second call is the only one now, and rings as such
-            for call_id in sorted(self._waiting):
-                self._stop_waiting(call_id)
-
-    def _stop_waiting(self, call_id: CallId) -> None:
-        if call_id in self._waiting:
-            self._waiting.discard(call_id)
-            self._agent.emit(PlayTone(call_id, None))
 
     def next_timer(self) -> float | None:
         return min((*self._answer_at.values(), *self._send_on_at.values()), default=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from softphone.errors import Failure, FailureKind, OperationFailed, RemoteProtocolError
+from softphone.errors import Failure, OperationFailed, RemoteProtocolError
 from softphone.sip.framing import FlowEnd, FramingError, KeepAlive, StreamFramer
 from softphone.sip.message import Request, Response
 from softphone.sip.parser import MalformedRequest, parse_message
@@ -31,6 +31,8 @@ from softphone.ua.actions import Action, CloseFlow, FlowId, SendBytes
 from softphone.ua.binding import with_service_route
 from softphone.ua.call import Call
 from softphone.ua.call_inputs import command_call, hear_media
+from softphone.ua.call_tones import CallTones
+from softphone.ua.call_watch import CallWatches
 from softphone.ua.commands import (
     AcceptTransfer,
     AddAccount,
@@ -41,6 +43,7 @@ from softphone.ua.commands import (
     JoinConference,
     LeaveConference,
     PickUp,
+    Record,
     RefuseTransfer,
     Register,
     RemoveAccount,
@@ -48,22 +51,33 @@ from softphone.ua.commands import (
     SendInstantMessage,
     SetMemberMuted,
     Shutdown,
+    Silence,
     SwitchTo,
     Transfer,
     TransferTo,
     Unregister,
 )
 from softphone.ua.connected_line import ConnectedLine
-from softphone.ua.dialling import outgoing_call
+from softphone.ua.dialling import outgoing_call, refuse_dial
 from softphone.ua.digits import Digits
-from softphone.ua.events import CallEnded, CallStarted, EndedBy, Event, Party
+from softphone.ua.events import CallStarted, Event
 from softphone.ua.host import USER_AGENT, OpenedFlow, ResponseHandler, TokenBytes, token
 from softphone.ua.identity import with_privacy, without_unasked_credentials
 from softphone.ua.incoming import IncomingRequests
-from softphone.ua.inputs import BytesReceived, FlowClosed, FlowOpened, Input, MediaInterrupted, NetworkChanged
+from softphone.ua.inputs import (
+    BytesReceived,
+    FlowClosed,
+    FlowOpened,
+    Input,
+    MediaInterrupted,
+    NetworkChanged,
+    RecordingReported,
+)
 from softphone.ua.instant_messages import InstantMessages
 from softphone.ua.open_dialog import OpenDialog
 from softphone.ua.orphans import Orphans, open_dialog
+from softphone.ua.outcomes import not_sip
+from softphone.ua.recording import Recordings
 from softphone.ua.responses import with_supported
 from softphone.ua.rules import PhoneRules, Rules
 from softphone.ua.screening import Screening
@@ -95,15 +109,17 @@ class UserAgent:
         self.digits = Digits(self)
         self.screening = Screening(self)
         self.connected_line = ConnectedLine(self)
+        self.recordings = Recordings(self)
+        self.call_tones = CallTones(self)
+        self.watches = CallWatches(self)
         self._usages: tuple[Usage, ...] = (
             self.transfers,
             self.several_calls,
             self.subscriptions,
             self.instant_messages,
             self.digits,
-            self.screening,
-            self.connected_line,
         )
+        self._usages += (self.screening, self.connected_line, self.call_tones, self.recordings, self.watches)
         self._unseen: list[Event] = []  # told to the person, not yet to the usages
         self._incoming = IncomingRequests(self, self.rules)
         self._shutting_down = False
@@ -137,12 +153,17 @@ class UserAgent:
                 self.instant_messages.command(command, now)
             case SendDigits():
                 self.digits.command(command, now)
+            case Record():
+                self.recordings.command(command, now)
             case Shutdown():
                 self._shut_down(now)
+            case Silence():
+                pass  # heard by `call_tones` below, as all are
             case _:
                 call = self.calls.get(command.call_id)
                 if call is not None:
                     command_call(call, command, now)
+        self.call_tones.commanded(command)
         self._settle(now)
 
     def handle(self, given: Input, now: float) -> None:
@@ -165,8 +186,11 @@ class UserAgent:
                 call = next((call for call in self.calls.values() if call.media.id == given.media_id), None)
                 if call is None:
                     pass
+                elif isinstance(given, RecordingReported):
+                    self.recordings.reported(call, given)
                 elif isinstance(given, MediaInterrupted):
                     self._accounts[call.account.id].media_interrupted(now, over=given.over)
+                    self.watches.interrupted(call.id, over=given.over)
                 else:
                     hear_media(self, call, given, now)
         self._settle(now)
@@ -395,12 +419,7 @@ class UserAgent:
         """The stream cannot be framed any more: nothing after this point means anything (RFC 3261 §18.3)."""
         flow_id = session.keeper.flow_id
         self.emit(CloseFlow(flow_id))
-        failure = Failure(
-            FailureKind.PROTOCOL,
-            f"The server sent what is not SIP: {reason}.",
-            "The phone reconnects by itself; report it with a trace if it goes on.",
-        )
-        self._flow_closed(flow_id, failure, now)
+        self._flow_closed(flow_id, not_sip(reason), now)
 
     # Transactions
 
@@ -457,7 +476,7 @@ class UserAgent:
         try:
             call = outgoing_call(self, account, command, headers, self.calls.get(replaces or ""), now)
         except OperationFailed as error:
-            self.refuse_dial(command, error.failure, session.account.id if session is not None else "")
+            refuse_dial(self, command, error.failure, session.account.id if session is not None else "")
             return
         assert session is not None
         self.calls[call.id] = call
@@ -466,11 +485,6 @@ class UserAgent:
             call.flow_ready(now)
         else:
             session.connect(now)
-
-    def refuse_dial(self, command: Dial, failure: Failure, account_id: AccountId = "") -> None:
-        self.emit(CallStarted(command.call_id, account_id, Party(command.target)))
-        by = EndedBy.POLICY if failure.kind is FailureKind.TRANSPORT_NOT_SECURE else EndedBy.LOCAL
-        self.emit(CallEnded(command.call_id, by, failure=failure))
 
     def _settle(self, now: float) -> None:
         self._pump(now)

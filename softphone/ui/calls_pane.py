@@ -10,11 +10,21 @@ from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from softphone.messages import AnyCommand
+from softphone.policy.recording import recording_refused
 from softphone.state import AccountView, AppState, CallPhase, CallView
-from softphone.ua.commands import CallId
-from softphone.ui.call_view import HANG_UP_KEYS, HOLD_KEYS, KEYPAD_KEYS, MENU_KEYS, MUTE_KEYS, RunningCallView
+from softphone.ua.commands import CallId, HangUp, Silence
+from softphone.ui import words
+from softphone.ui.call_view import (
+    HANG_UP_KEYS,
+    HOLD_KEYS,
+    KEYPAD_KEYS,
+    MENU_KEYS,
+    MUTE_KEYS,
+    RECORD_KEYS,
+    RunningCallView,
+)
 from softphone.ui.ended_view import EndedView
-from softphone.ui.incoming_view import ANSWER_KEYS, DECLINE_KEYS, IncomingView
+from softphone.ui.incoming_view import ANSWER_KEYS, DECLINE_KEYS, SILENCE_KEYS, IncomingView
 
 _MOST_ENDED = 3
 _ENDED_SHOWN_MS = 6_000  # of a call that ended as calls do
@@ -74,10 +84,12 @@ class CallsPane(QScrollArea):
         actions: tuple[tuple[str, Callable[[], None]], ...] = (
             (ANSWER_KEYS, lambda: self._first(IncomingView, IncomingView.answer_by_shortcut)),
             (DECLINE_KEYS, lambda: self._first(IncomingView, IncomingView.decline_call)),
+            (SILENCE_KEYS, lambda: self._submit(Silence())),
             (HANG_UP_KEYS, lambda: self._current(RunningCallView.end_call)),
             (MUTE_KEYS, self._mute),
             (HOLD_KEYS, lambda: self._current(RunningCallView.toggle_hold, CallPhase.ACTIVE)),
             (MENU_KEYS, lambda: self._current(RunningCallView.open_menu, CallPhase.ACTIVE)),
+            (RECORD_KEYS, lambda: self._current(RunningCallView.toggle_recording, CallPhase.ACTIVE)),
             (KEYPAD_KEYS, lambda: self._current(RunningCallView.toggle_keypad, CallPhase.ACTIVE)),
         )
         for keys, act in actions:
@@ -140,11 +152,17 @@ class CallsPane(QScrollArea):
             self.make_room()
             card = kind(call, self._submit)
             self._put(call.id, card)
-            card.render_call(call, self._account(call), self._clock(), self._others(call))
+            self._render(card, call)
             if had_focus and isinstance(card, RunningCallView):
                 card.mute.setFocus()  # a second press of the same key must not hang up
         else:
-            card.render_call(call, self._account(call), self._clock(), self._others(call))
+            self._render(card, call)
+
+    def _render(self, card: IncomingView | RunningCallView, call: CallView) -> None:
+        if isinstance(card, RunningCallView):
+            refused = recording_refused(self._state.settings.recording) if self._state is not None else None
+            card.forbid_recording(words.sentence(refused) if refused is not None else "")
+        card.render_call(call, self._account(call), self._clock(), self._others(call))
 
     def _end(self, call: CallView) -> None:
         """The card of a call that is over: with the reason if it failed, for some seconds if it was a conversation."""
@@ -153,7 +171,7 @@ class CallsPane(QScrollArea):
         if not failed and call.established_at is None:
             return  # cancelled, declined or missed: the list of calls says so
         card = EndedView(call)
-        card.closed.connect(self.close_card)
+        card.closed.connect(self._seen)
         card.call_again.connect(self.dial)
         card.render_call(call, self._account(call), self._clock())
         self._put(call.id, card)
@@ -163,6 +181,11 @@ class CallsPane(QScrollArea):
         ended = [call_id for call_id, other in self.cards.items() if isinstance(other, EndedView)]
         for old in ended[:-_MOST_ENDED]:
             self._remove(old)
+
+    def _seen(self, call_id: CallId) -> None:
+        """The person knows how it ended: its tone need not say so any longer."""
+        self._submit(HangUp(call_id))
+        self.close_card(call_id)
 
     def close_card(self, call_id: CallId) -> None:
         """Takes away what an ended call left."""

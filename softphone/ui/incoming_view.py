@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from softphone.messages import AnyCommand
 from softphone.state import AccountView, CallView
-from softphone.ua.commands import Answer, AnswerUnencrypted, Decline, Deflect
+from softphone.ua.commands import Answer, AnswerUnencrypted, Decline, Deflect, Silence
 from softphone.ui import words
 from softphone.ui.address_entry import AddressEntry
 from softphone.ui.cards import Card
@@ -20,7 +20,7 @@ from softphone.ui.symbols import SymbolButton, SymbolMenuButton
 from softphone.ui.texts import LineLabel, TextLabel, announce
 
 BUSY_HERE = 486
-ANSWER_KEYS, DECLINE_KEYS = "Ctrl+Shift+A", "Ctrl+Shift+D"
+ANSWER_KEYS, DECLINE_KEYS, SILENCE_KEYS = "Ctrl+Shift+A", "Ctrl+Shift+D", "Ctrl+Shift+S"
 
 
 class IncomingView(Card):
@@ -42,8 +42,13 @@ class IncomingView(Card):
         self.decline = SymbolButton("hang-up", self.tr("Decline"), part="hang-up", colour="")
         self.decline.setToolTip(self.tr("Decline the call (%s)") % DECLINE_KEYS)
         self.decline.clicked.connect(self.decline_call)
+        self.silence = SymbolButton("silence")
+        self.silence.setAccessibleName(self.tr("Silence"))
+        self.silence.setToolTip(self.tr("Stop ringing; the call goes on (%s)") % SILENCE_KEYS)
+        self.silence.clicked.connect(lambda _checked=False: submit(Silence()))
         row = QHBoxLayout()
         row.setSpacing(8)
+        row.addWidget(self.silence)
         row.addWidget(self.decline, 1)
         row.addWidget(self.answer, 1)
         row.addWidget(self._more())
@@ -77,7 +82,11 @@ class IncomingView(Card):
     ) -> None:
         del now, others
         self._call = call
-        self.title.setText(self.tr("Another call is waiting") if call.waiting else self.tr("Incoming call"))
+        title = self.tr("Another call is waiting") if call.waiting else self.tr("Incoming call")
+        self.title.setText(self.tr("%s, silenced") % title if call.silenced else title)
+        if call.silenced and self.silence.isEnabled():
+            announce(self, self.tr("Silenced. The call goes on."))
+        self.silence.setEnabled(not call.silenced)
         self.identity.show_text(words.identity(call))
         self.caller.setText(words.name(call.remote))
         self.address.setText(words.address(call.remote.uri))

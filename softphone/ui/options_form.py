@@ -22,6 +22,7 @@ from softphone.messages import AccountOptions, MediaSettings
 from softphone.policy import media as policy
 from softphone.policy.media import MediaEncryption
 from softphone.ua.account import CallRules, DigitsMode, DoNotDisturb, Forwarding, WatchedLine
+from softphone.ui.ringtone_choice import RingtoneChoice
 
 E = TypeVar("E", bound=Enum)
 MAX_RINGING_S = 600
@@ -89,6 +90,9 @@ class OptionsForm(QWidget):
         self.no_answer_s.setSuffix(self.tr(" s"))
         self.no_answer_s.valueChanged.connect(self.edited)
         self._row(self.tr("… a&fter"), self.no_answer_s)
+        self.ringtone = RingtoneChoice(self.tr("as for all accounts"))
+        self.ringtone.edited.connect(self.edited)
+        self._row(self.tr("Ring tone of thi&s account"), self.ringtone)
         self.deny = self._line(self.tr("&Refuse calls from"), self.tr("+49900*, mallory@example.org, @example.net"))
         self.deny_anonymous = self._check(self.tr("Refuse callers who do not want to be &named"))
         self.auto_answer = self._line(
@@ -167,6 +171,7 @@ class OptionsForm(QWidget):
         ):
             line.setText(text)
         self.no_answer_s.setValue(forwarding.no_answer_s)
+        self.ringtone.take_back(options.ringtone)
         self.watched.setPlainText(watched_text(options.watched))
         self.blockSignals(False)
 
@@ -195,6 +200,7 @@ class OptionsForm(QWidget):
             watched=watched_lines(self.watched.toPlainText()),
             codecs=tuple(name.upper() for name in split_list(self.codecs.text())),
             media=self._own_media(),
+            ringtone=self.ringtone.chosen,
         )
 
     def _own_media(self) -> MediaSettings | None:

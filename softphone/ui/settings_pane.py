@@ -30,6 +30,7 @@ from softphone.ui.cards import Card, WarningBox
 from softphone.ui.device_choice import DeviceChoice
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce, foreign
+from softphone.ui.tones_card import TonesCard
 
 
 def _words(text: str) -> str:
@@ -57,6 +58,7 @@ class SettingsPane(QScrollArea):
         self.back.clicked.connect(self.finished)
         self.problem = WarningBox()
         self.file = TextLabel(part="muted", scale=0.85)
+        self.tones = TonesCard(submit)
         top = QHBoxLayout()
         top.addWidget(TextLabel(self.tr("Settings"), scale=1.45, bold=True), 1)
         top.addWidget(self.back)
@@ -67,6 +69,7 @@ class SettingsPane(QScrollArea):
         layout.addWidget(self.problem)
         layout.addWidget(self._media_card())
         layout.addWidget(self._device_card())
+        layout.addWidget(self.tones)
         layout.addWidget(self.file)
         layout.addStretch(1)
         self.show_in_force()
@@ -133,6 +136,7 @@ class SettingsPane(QScrollArea):
         settings = state.settings
         self.microphone.render_devices(state.devices, settings.microphone)
         self.speaker.render_devices(state.devices, settings.speaker)
+        self.tones.render_state(state)
         self.problem.say_failure(settings.problem)
         self.file.show_text(
             self.tr("Settings file: %s") % foreign(settings.settings_file) if settings.settings_file else ""
@@ -149,6 +153,7 @@ class SettingsPane(QScrollArea):
     def show_in_force(self) -> None:
         """What the engine says is in force, instead of what was chosen and not applied."""
         settings = self._state.settings
+        self.tones.show_in_force()
         self.profile.setCurrentIndex(list(ConnectionProfile).index(settings.media.profile))
         self.peer.setCurrentIndex(list(UnencryptedPeer).index(settings.media.unencrypted_peer))
         self.encryption[settings.media.encryption].setChecked(True)

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from softphone.dsp.level import level_dbfs
-from softphone.dsp.tone import BUSY, DTMF, RINGBACK, Tone, ToneGenerator
+from softphone.dsp.tone import DTMF, Tone, ToneGenerator
+from softphone.dsp.tone_plan import PLANS, SPECIAL_INFORMATION
+
+RINGBACK, BUSY = PLANS["DE"].ringback, PLANS["DE"].busy
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
-@pytest.mark.parametrize("tone", [Tone((1000.0,)), Tone((440.5,), -6.0), RINGBACK, DTMF["5"]])
+@pytest.mark.parametrize(
+    "tone", [Tone((1000.0,)), Tone((440.5,), -6.0), RINGBACK, DTMF["5"], SPECIAL_INFORMATION, PLANS["IN"].ringback]
+)
 def test_blocks_of_any_length_join_without_a_seam(tone: Tone, rate: int) -> None:
     whole = ToneGenerator(tone, rate).generate(3 * rate)
     generator = ToneGenerator(tone, rate)

@@ -336,7 +336,9 @@ class TalkAttack(EventAttack):
             "digits": (*agent.digits._waiting,),
             "connected line": (*agent.connected_line._known,),
             "conference": agent.several_calls._members,
-            "screening": (*screening._answer_at, *screening._send_on_at, *screening._waiting),
+            "screening": (*screening._answer_at, *screening._send_on_at),
+            "tones": (*agent.call_tones._quiet, *agent.call_tones._outgoing, *agent.call_tones._answered),
+            "what sounds": agent.call_tones._sounding or agent.call_tones._ended,
         }
         assert {name: what for name, what in left.items() if what} == {}
         self._nothing_after_the_end()

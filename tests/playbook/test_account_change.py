@@ -26,6 +26,7 @@ OF_CALLS: dict[str, Any] = {
     "session_expires": 0,
     "reliable_provisionals": False,
     "rtcp_mux": False,
+    "ringtone": "~/bell.wav",
 }
 OF_THE_FLOW: dict[str, Any] = {
     "user": "al",

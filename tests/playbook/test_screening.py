@@ -13,7 +13,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPoli
 from softphone.sip.message import Response
 from softphone.ua.account import CallRules, DoNotDisturb, Forwarding
 from softphone.ua.actions import PlayTone, Tone
-from softphone.ua.commands import AddAccount, Answer, Decline, Deflect, HangUp
+from softphone.ua.commands import AddAccount, Answer, Decline, Deflect
 from softphone.ua.events import CallDeflected, CallEnded, CallEstablished, CallNotice, CallRefused, IncomingCall
 from tests.playbook.stage import Stage, their_session
 
@@ -96,35 +96,12 @@ def test_who_is_denied_is_so_by_either_name() -> None:
 # Several calls
 
 
-def test_a_second_call_rings_with_a_tone_until_it_is_answered_or_over() -> None:
-    stage = stage_with(CallRules())
-    assert called(stage) == ["180 to INVITE"]
-    assert called(stage, seed=8) == ["180 to INVITE"]
-    first, second = stage.of(IncomingCall)
-    assert (first.waiting, second.waiting) == (False, True)
-    assert tones(stage) == [(second.call_id, Tone.CALL_WAITING)]
-    stage.do(Answer(second.call_id))
-    assert tones(stage)[1:] == [(second.call_id, None)]
-
-
-def test_the_tone_of_the_second_call_ends_with_it_or_with_the_first() -> None:
-    for ended in (0, 1):
-        stage = stage_with(CallRules())
-        called(stage)
-        called(stage, seed=8)
-        calls = stage.of(IncomingCall)
-        stage.do(Decline(calls[ended].call_id))
-        assert tones(stage)[1:] == [(calls[1].call_id, None)]
-        stage.do(HangUp(calls[1 - ended].call_id))
-        assert len(tones(stage)) == 2
-
-
 def test_without_call_waiting_a_second_call_hears_busy() -> None:
     stage = stage_with(CallRules(call_waiting=False))
     called(stage)
     assert called(stage, seed=8) == ["486 to INVITE"]
     assert stage.of(CallDeflected)[0].why == "busy-here"
-    assert stage.did(PlayTone) == []
+    assert Tone.CALL_WAITING not in [tone for _, tone in tones(stage)]
 
 
 def test_the_limit_counts_all_calls() -> None:
@@ -355,7 +332,7 @@ def test_nobody_may_by_default_and_nothing_is_answered_over_another_call() -> No
     stage = stage_with(BOSS)
     called(stage)
     assert called(stage, INTERCOM, seed=8) == ["180 to INVITE"]
-    assert tones(stage)[0][1] is Tone.CALL_WAITING
+    assert Tone.AUTO_ANSWERED not in [tone for _, tone in tones(stage)]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import TypeVarTuple
 
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.local_addresses import is_ours
@@ -24,21 +24,28 @@ from softphone.engine.media.keyed_session import KeyedMediaSession
 from softphone.engine.media.media_session import MediaSession
 from softphone.engine.media.mixer import Mixer
 from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortRange
+from softphone.engine.media.tone_player import Sound
 from softphone.engine.media.transmitter import Tamper, TokenBytes
+from softphone.engine.punctuality import Punctuality, Standing, be_punctual
+from softphone.engine.recording.tape import Tape
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId, Tone
+from softphone.ua.actions import MediaId
 from softphone.ua.inputs import Input, MediaFailed, MediaOpened, MediaReported
 from softphone.ua.media_report import MediaReport
 
 _log = logging.getLogger(__name__)
+Given = TypeVarTuple("Given")
 
 TICK_S = BLOCK_MS / 1000
 LATE_S = TICK_S
 """A tick that is later than this counts as late."""
+HELD_S = 3 * TICK_S
+"""What devices hold of the sound: a tick that is later leaves a gap."""
 LONGEST_CATCH_UP = 50
 """Ticks that are made up for at once; beyond half a second the time is skipped (the machine slept)."""
 _DATAGRAMS_AT_ONCE = 32  # of one socket before the clock is looked at again: a flood must not stop the ticks
+_BREATH_S = 0.0001  # between ticks that are made up for: a real-time thread that never pauses counts as run away
 _JOIN_S = 5.0
 
 
@@ -79,6 +86,8 @@ class MediaEngine:
         self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
         self._next_tick: float | None = None
         self._statistics = TickStatistics()
+        self._stalled_ms = 0.0
+        self._standing = Standing()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="media", daemon=True)
         self._thread.start()
@@ -87,6 +96,11 @@ class MediaEngine:
     def statistics(self) -> TickStatistics:
         """Of the ticks; a consistent value, whichever thread asks."""
         return self._statistics
+
+    @property
+    def punctuality(self) -> Punctuality:
+        """How the system schedules the media thread."""
+        return self._standing.given
 
     def open(self, media_id: str, address: str) -> None:
         """Bind the sockets of a session on a local address: MediaOpened or MediaFailed follows."""
@@ -137,9 +151,17 @@ class MediaEngine:
         """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
         self._call(lambda: self._mixer.mix(media_ids, silenced))
 
-    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        """To the person alone; None stops what this call plays. Without an endpoint: over a call that is heard."""
-        self._call(lambda: self._play_tone(call_id, tone, endpoint))
+    def play_tone(self, name: str, sound: Sound | None, endpoint: AudioEndpoint | None) -> None:
+        """To the person alone; None stops what has this name. Without an endpoint: over a call that is heard."""
+        self._call(lambda: self._play_tone(name, sound, endpoint))
+
+    def record(self, media_id: MediaId, tape: Tape | None) -> None:
+        """Both sides of the session go onto the tape from now on; None: no more."""
+        self._call(lambda: self._with(media_id, lambda session: session.record(tape)))
+
+    def announce_recording(self, media_id: MediaId, on: bool) -> None:
+        """The other side hears a beep now and then: what is said is recorded."""
+        self._call(lambda: self._with(media_id, lambda session: session.announce_recording(on)))
 
     def stop(self, media_id: str) -> None:
         """RTCP BYE, sockets closed, endpoint stopped; a final MediaReported follows if the media had started."""
@@ -160,12 +182,15 @@ class MediaEngine:
             return
 
     def _post(self, what: Input) -> None:
+        if isinstance(what, MediaReported):
+            what = replace(what, report=replace(what.report, stalled_ms=self._stalled_ms))
         try:
             self._listener(what)
         except Exception:  # noqa: BLE001 - the thread carries every call and must live
             _log.exception("nobody takes what the media thread reports")
 
     def _run(self) -> None:
+        self._standing = be_punctual()
         try:
             while not self._ending:
                 self._wait()
@@ -179,15 +204,23 @@ class MediaEngine:
             self._wake_writer.close()
 
     def _wait(self) -> None:
-        """Until the next tick, taking in what comes meanwhile."""
+        """Until the next tick, taking in what comes meanwhile.
+
+        A datagram of each ready socket, then a look at which still are: that costs less than to find each one empty.
+        """
         timeout = None if self._next_tick is None else max(0.0, self._next_tick - time.monotonic())
-        for key, _ in self._selector.select(timeout):
-            if key.data is None:
-                self._answer_calls()
-                continue
-            session, on_rtcp = key.data
-            if session.media_id in self._sessions:  # not stopped by a call just answered
-                self._guarded(session, partial(_receive, key.fileobj, session, on_rtcp))
+        for _ in range(_DATAGRAMS_AT_ONCE):
+            ready = self._selector.select(timeout)
+            if not ready:
+                return
+            for key, _ in ready:
+                if key.data is None:
+                    self._answer_calls()
+                    continue
+                session, on_rtcp = key.data
+                if session.media_id in self._sessions:  # not stopped by a call just answered
+                    self._guarded(session, _receive, key.fileobj, session, on_rtcp)
+            timeout = 0.0
 
     def _answer_calls(self) -> None:
         try:
@@ -208,6 +241,7 @@ class MediaEngine:
         late = now - self._next_tick
         due = 1 + int(late / TICK_S)
         made = min(due, LONGEST_CATCH_UP)
+        self._stalled_ms += max(0.0, late - HELD_S) * 1000
         before = self._statistics
         self._statistics = TickStatistics(
             ticks=before.ticks + made,
@@ -217,9 +251,11 @@ class MediaEngine:
         )
         if due > made:
             for session in self._started():
-                self._guarded(session, partial(session.skip, (due - made) * BLOCK_MS))
+                self._guarded(session, session.skip, (due - made) * BLOCK_MS)
         for remaining in reversed(range(made)):
             self._tick(now - remaining * TICK_S)
+            if remaining:
+                time.sleep(_BREATH_S)
         self._next_tick += due * TICK_S
         self._rest_if_idle()
 
@@ -227,13 +263,13 @@ class MediaEngine:
         """All hear, then the speakers, then all speak (`mixer.py`)."""
         self._mixer.begin()
         for session in self._started():
-            self._guarded(session, partial(session.hear, now))
+            self._guarded(session, session.hear, now)
         for concerned, error in self._mixer.play():
             for media_id in concerned:
                 if (failed := self._sessions.get(media_id)) is not None:
-                    self._guarded(failed, partial(_raise, error))
+                    self._guarded(failed, _raise, error)
         for session in self._started():
-            self._guarded(session, partial(session.say, now, partial(self._mixer.others, session.media_id)))
+            self._guarded(session, session.say, now, self._mixer.others)
 
     def _started(self) -> list[MediaSession]:
         return [session for session in self._sessions.values() if session.started]
@@ -247,21 +283,21 @@ class MediaEngine:
         """Nothing sounds, and nobody waits for keys."""
         return self._mixer.idle and not any(session.waiting for session in self._sessions.values())
 
-    def _play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        if tone is None:
-            self._mixer.stop_tone(call_id)
+    def _play_tone(self, name: str, sound: Sound | None, endpoint: AudioEndpoint | None) -> None:
+        if sound is None:
+            self._mixer.stop_tone(name)
         else:
-            self._mixer.play_tone(call_id, tone, endpoint)
+            self._mixer.play_tone(name, sound, endpoint)
         self._tick_from_now()
 
     def _tick_from_now(self) -> None:
         if self._next_tick is None and not self._idle:
             self._next_tick = time.monotonic() + TICK_S
 
-    def _guarded(self, session: MediaSession, work: Callable[[], None]) -> None:
+    def _guarded(self, session: MediaSession, work: Callable[[*Given], object], *given: *Given) -> None:
         """An error ends the session it came from and no other."""
         try:
-            work()
+            work(*given)
         except OperationFailed as error:
             self._fail(session, error.failure)
         except Exception:  # noqa: BLE001 - see above
@@ -279,7 +315,7 @@ class MediaEngine:
         session = self._sessions.get(media_id)
         if session is None:
             return  # failed or stopped meanwhile: the user agent knows or will know
-        self._guarded(session, lambda: work(session))
+        self._guarded(session, work, session)
         self._tick_from_now()
 
     def _open(self, media_id: str, address: str) -> None:
@@ -308,7 +344,7 @@ class MediaEngine:
                 _log.warning("media session %s stays where it is: %s", media_id, error.failure.reason)
             return
         for old, on_rtcp in ((session.sockets.rtp, False), (session.sockets.rtcp, True)):
-            self._guarded(session, partial(_receive, old, session, on_rtcp))  # what had arrived there is heard
+            self._guarded(session, _receive_all, old, session, on_rtcp)  # what had arrived there is heard
             if media_id not in self._sessions:
                 sockets.close()
                 return
@@ -361,13 +397,20 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def _receive(at: object, session: MediaSession, on_rtcp: bool) -> None:
+def _receive(at: object, session: MediaSession, on_rtcp: bool) -> bool:
+    """One datagram; False where there is none."""
     assert isinstance(at, socket.socket)
+    try:
+        data, source = at.recvfrom(LARGEST_DATAGRAM)
+    except BlockingIOError:
+        return False
+    except OSError:  # Windows reports an ICMP error of an earlier send here
+        return True
+    session.receive(data, source[:2], time.monotonic(), on_rtcp)
+    return True
+
+
+def _receive_all(at: object, session: MediaSession, on_rtcp: bool) -> None:
     for _ in range(_DATAGRAMS_AT_ONCE):
-        try:
-            data, source = at.recvfrom(LARGEST_DATAGRAM)
-        except BlockingIOError:
+        if not _receive(at, session, on_rtcp):
             return
-        except OSError:  # Windows reports an ICMP error of an earlier send here
-            continue
-        session.receive(data, (source[0], source[1]), time.monotonic(), on_rtcp)

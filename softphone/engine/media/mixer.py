@@ -10,52 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softphone.dsp import tone as tones
 from softphone.dsp.mix import Limiter
-from softphone.dsp.tone import ToneGenerator
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint, Samples
+from softphone.engine.media.tone_player import Player, Sound
 from softphone.errors import OperationFailed
-from softphone.ua.actions import MediaId, Tone
+from softphone.ua.actions import MediaId
 
 _log = logging.getLogger(__name__)
 
 LINGER_MS = 500
 """For so long a speaker that only played a tone stays open: after ringback the call's voice comes next."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Score:
-    """What a tone sounds like; `length_ms` None: until it is stopped."""
-
-    tone: tones.Tone
-    length_ms: int | None = None
-
-
-_SCORES = {
-    Tone.RINGBACK: _Score(tones.RINGBACK),
-    Tone.CALL_WAITING: _Score(tones.CALL_WAITING),
-    Tone.AUTO_ANSWERED: _Score(tones.AUTO_ANSWERED, 400),
-}
-
-
-class _Playing:
-    def __init__(self, score: _Score, sample_rate: int) -> None:
-        self._generator = ToneGenerator(score.tone, sample_rate)
-        self._left = None if score.length_ms is None else sample_rate * score.length_ms // 1000
-
-    @property
-    def over(self) -> bool:
-        return self._left is not None and self._left <= 0
-
-    def block(self, samples: int) -> Samples:
-        if self._left is not None:
-            self._left -= samples
-        return self._generator.generate(samples)
 
 
 class _Desk:
@@ -65,7 +33,7 @@ class _Desk:
         self.endpoint = endpoint
         self.block = endpoint.sample_rate * BLOCK_MS // 1000
         self.taps: list[Tap] = []
-        self.tones: dict[str, _Playing] = {}
+        self.tones: dict[str, Player] = {}  # by the name they are stopped with
         self.lingers_ms = 0  # left
         self._silence: Samples = np.zeros(self.block, np.int16)
         self._limiter = Limiter(endpoint.sample_rate)
@@ -116,10 +84,10 @@ class _Desk:
     def play(self, silenced: tuple[MediaId, ...]) -> None:
         """What all sessions heard in this tick, and the tones, to the speaker."""
         voices = [tap.heard for tap in self.taps if tap.heard is not None and tap.media_id not in silenced]
-        for call_id, playing in list(self.tones.items()):
-            voices.append(playing.block(self.block))
-            if playing.over:
-                self.end_tone(call_id)
+        for name, player in list(self.tones.items()):
+            voices.append(player.block(self.block))
+            if player.over:
+                self.end_tone(name)
         if len(voices) == 1:
             self.endpoint.write(voices[0])
         elif voices:
@@ -128,8 +96,8 @@ class _Desk:
             self.endpoint.write(self._silence)
             self.lingers_ms -= BLOCK_MS
 
-    def end_tone(self, call_id: str) -> None:
-        if self.tones.pop(call_id, None) is not None and not self.taps:
+    def end_tone(self, name: str) -> None:
+        if self.tones.pop(name, None) is not None and not self.taps:
             self.lingers_ms = LINGER_MS
 
 
@@ -205,26 +173,26 @@ class Mixer:
         if len(rates) > 1:
             _log.error("members with endpoints of different rates cannot hear each other: %s", sorted(rates))
 
-    def play_tone(self, call_id: str, tone: Tone, endpoint: AudioEndpoint | None) -> None:
-        """To the person; in place of what this call plays already. A speaker that cannot be had fails no call.
+    def play_tone(self, name: str, sound: Sound, endpoint: AudioEndpoint | None) -> None:
+        """To the person; in place of what has this name already. A speaker that cannot be had fails no call.
 
         Without an endpoint it is heard where a call is heard, if one is.
         """
-        self.stop_tone(call_id)
+        self.stop_tone(name)
         desk = self.desk(endpoint) if endpoint is not None else next((d for d in self._desks if d.taps), None)
         if desk is None:
             return
-        desk.tones[call_id] = _Playing(_SCORES[tone], desk.endpoint.sample_rate)
+        desk.tones[name] = Player(sound, desk.endpoint.sample_rate)
         try:
             desk.open()
         except OperationFailed as error:
-            _log.warning("the tone %s is not heard: %s", tone.value, error.failure.reason)
+            _log.warning("a tone is not heard: %s", error.failure.reason)
             desk.tones.clear()
         self._close_unused()
 
-    def stop_tone(self, call_id: str) -> None:
+    def stop_tone(self, name: str) -> None:
         for desk in self._desks:
-            desk.end_tone(call_id)
+            desk.end_tone(name)
 
     def desk(self, endpoint: AudioEndpoint) -> _Desk:
         known = next((desk for desk in self._desks if desk.endpoint is endpoint), None)

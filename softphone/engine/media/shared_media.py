@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from softphone.engine.audio.backend import AudioEndpoint
 from softphone.engine.media.media_engine import MediaEngine
 from softphone.engine.media.sockets import PortRange
+from softphone.engine.media.tone_player import Sound
 from softphone.engine.media.transmitter import Tamper, TokenBytes
 from softphone.engine.ports import Post
+from softphone.engine.recording.tape import Tape
 from softphone.sdp.negotiated import NegotiatedMedia
-from softphone.ua.actions import MediaId, Tone
+from softphone.ua.actions import MediaId
 from softphone.ua.inputs import Input, MediaReported
 
 
@@ -93,9 +95,17 @@ class MediaShare:
         """One conference of these sessions: mix-minus. Fewer than two end it; what `silenced` say nobody hears."""
         self._shared.engine.mix(media_ids, silenced)
 
-    def play_tone(self, call_id: str, tone: Tone | None, endpoint: AudioEndpoint | None) -> None:
-        """To the person alone; None stops what this call plays."""
-        self._shared.engine.play_tone(call_id, tone, endpoint)
+    def play_tone(self, name: str, sound: Sound | None, endpoint: AudioEndpoint | None) -> None:
+        """To the person alone; None stops what has this name."""
+        self._shared.engine.play_tone(name, sound, endpoint)
+
+    def record(self, media_id: MediaId, tape: Tape | None) -> None:
+        """Both sides of the session go onto the tape from now on; None: no more."""
+        self._shared.engine.record(media_id, tape)
+
+    def announce_recording(self, media_id: MediaId, on: bool) -> None:
+        """The other side hears a beep now and then."""
+        self._shared.engine.announce_recording(media_id, on)
 
     def stop(self, media_id: MediaId) -> None:
         self._open.discard(media_id)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +18,9 @@ from softphone.dsp.tone import ToneGenerator
 from softphone.engine.audio.backend import BLOCK_MS, Samples
 from softphone.engine.audio.file import MemoryEndpoint
 from softphone.engine.media.mixer import LINGER_MS, Mixer
+from softphone.engine.media.tone_player import Ring
+from softphone.engine.media.tone_player import Sound as SoundPlayed
+from softphone.engine.tones import Tones
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.sdp.negotiated import Direction
 from softphone.ua.actions import Tone
@@ -93,7 +95,7 @@ class Phone:
                 side.session.hear(self.now)
             assert list(self.mixer.play()) == []
             for side in self.own:
-                side.session.say(self.now, partial(self.mixer.others, side.session.media_id))
+                side.session.say(self.now, self.mixer.others)
             for side in self.peers:
                 side.session.hear(self.now)
                 side.session.say(self.now)
@@ -244,6 +246,10 @@ def test_the_microphone_is_open_only_while_a_call_wants_it(phones: list[Phone]) 
     assert phone.there(0) == {OURS}
 
 
+def german(tone: Tone) -> SoundPlayed:
+    return Tones().sound(tone, country="DE")
+
+
 class TestTones:
     def loudness(self, phone: Phone, seconds: float) -> float:
         """Of 425 Hz, the loudest 20 ms of that time."""
@@ -255,7 +261,7 @@ class TestTones:
         phone = Phone(1)
         phones.append(phone)
         phone.advance(0.5)
-        phone.mixer.play_tone("c2", Tone.CALL_WAITING, phone.endpoint)
+        phone.mixer.play_tone("c2", german(Tone.CALL_WAITING), phone.endpoint)
         assert 500 < self.loudness(phone, 1.0) < 3000  # the voice has 8000
         assert phone.here() == {THEIRS[0]}
         assert phone.there(0) == {OURS}  # it is for us alone
@@ -265,7 +271,7 @@ class TestTones:
 
     def test_ringback_needs_no_call_and_no_microphone_and_stops_at_once(self) -> None:
         mixer, endpoint = Mixer(), Endpoint(OURS)
-        mixer.play_tone("c1", Tone.RINGBACK, endpoint)
+        mixer.play_tone("c1", german(Tone.RINGBACK), endpoint)
         assert endpoint.is_open()
         assert not endpoint.listening()
         _run(mixer, 0.5)
@@ -281,7 +287,7 @@ class TestTones:
 
     def test_a_call_that_starts_after_ringback_takes_over_the_open_speaker(self, phones: list[Phone]) -> None:
         phone = Phone(0)
-        phone.mixer.play_tone("c1", Tone.RINGBACK, phone.endpoint)
+        phone.mixer.play_tone("c1", german(Tone.RINGBACK), phone.endpoint)
         phone.advance(0.2)
         phone.mixer.stop_tone("c1")
         tap = phone.mixer.tap("m", phone.endpoint)
@@ -293,7 +299,7 @@ class TestTones:
 
     def test_the_beep_of_an_automatic_answer_ends_by_itself(self) -> None:
         mixer, endpoint = Mixer(), Endpoint(OURS)
-        mixer.play_tone("c1", Tone.AUTO_ANSWERED, endpoint)
+        mixer.play_tone("c1", german(Tone.AUTO_ANSWERED), endpoint)
         _run(mixer, 1.5)
         heard = endpoint.heard()
         assert np.abs(heard[: RATE // 10].astype(int)).max() > 2000
@@ -302,11 +308,11 @@ class TestTones:
 
     def test_without_an_endpoint_a_tone_is_heard_only_over_a_call(self, phones: list[Phone]) -> None:
         mixer = Mixer()
-        mixer.play_tone("c1", Tone.RINGBACK, None)
+        mixer.play_tone("c1", german(Tone.RINGBACK), None)
         assert mixer.idle
         phone = Phone(1)
         phones.append(phone)
-        phone.mixer.play_tone("c2", Tone.CALL_WAITING, None)
+        phone.mixer.play_tone("c2", german(Tone.CALL_WAITING), None)
         assert self.loudness(phone, 1.0) > 500
 
     def test_a_speaker_that_cannot_be_had_fails_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -315,7 +321,7 @@ class TestTones:
                 raise OperationFailed(Failure(FailureKind.AUDIO_DEVICE, "There is no speaker.", "Buy one."))
 
         mixer = Mixer()
-        mixer.play_tone("c1", Tone.RINGBACK, Missing(OURS))
+        mixer.play_tone("c1", german(Tone.RINGBACK), Missing(OURS))
         assert mixer.idle
         assert "There is no speaker." in caplog.text
         mixer.stop_tone("c1")
