@@ -1,7 +1,7 @@
 """Concealing lost frames by repeating the last pitch period (the idea of G.711 Appendix I, without its delay).
 
-Owns: a little history of what was decoded, the repeated waveform, its fade and the cross-fade back. Must not know:
-codecs, RTP. Works at any sample rate.
+Owns: a little history of what was decoded, the repeated waveform, its fade, the cross-fade back, and the bridge to a
+frame that is here already. Must not know: codecs, RTP. Works at any sample rate.
 """
 
 from __future__ import annotations
@@ -22,31 +22,28 @@ _OVERLAP_MS = 2.5  # over which the first good frame takes over
 
 
 class PitchConcealment:
-    """Of one stream: `received` for every decoded frame, `conceal` for every missing one."""
+    """Of one stream: `received` for every decoded frame, `conceal` or `bridge` for every missing one."""
 
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate` in Hz."""
-        self._min_period = round(_MIN_PERIOD_MS * sample_rate / 1000)
-        self._max_period = round(_MAX_PERIOD_MS * sample_rate / 1000)
-        self._compared = round(_COMPARED_MS * sample_rate / 1000)
+        self._rate = sample_rate
         self._hold = _HOLD_MS * sample_rate / 1000
         self._fade = _FADE_MS * sample_rate / 1000
-        self._join = round(_JOIN_MS * sample_rate / 1000)
         self._overlap = round(_OVERLAP_MS * sample_rate / 1000)
-        self._history = np.zeros(self._max_period + max(self._compared, self._max_period), dtype=np.int16)
+        self._history = np.zeros(round((_MAX_PERIOD_MS + _COMPARED_MS) * sample_rate / 1000), dtype=np.int16)
         self._position = 0  # samples concealed in this gap; 0: no gap
-        self._loop = np.zeros(1)  # one period, repeated
-        self._correction = np.zeros(0)
+        self._repetition: _Repetition | None = None
+        self._bridged = False  # what was given last leads into the frame that comes next
 
     def received(self, frame: NDArray[np.int16]) -> NDArray[np.int16]:
         """The frame to play: `frame` itself, or after a gap `frame` faded in from the concealment."""
-        if self._position:
+        if self._position and not self._bridged:
             overlap = min(self._overlap, len(frame))
             rise = (np.arange(overlap) + 1) / (overlap + 1)
             joined = frame.copy()
             joined[:overlap] = np.rint(self._continued(overlap) * (1 - rise) + frame[:overlap] * rise)
             frame = joined
-            self._position = 0
+        self._position, self._bridged = 0, False
         length = len(frame)
         if length < len(self._history):
             self._history[: -length or None] = self._history[length:]
@@ -57,44 +54,76 @@ class PitchConcealment:
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
         """`samples` samples that continue the sound, fading over 70 ms; silence only before any sound."""
-        if self._position == 0:
-            self._begin()
         sound = np.rint(self._continued(samples)).astype(np.int16)
         self._position += samples
+        self._bridged = False
         return sound
 
-    def _begin(self) -> None:
-        history = self._history.astype(np.float64)
-        period = self._pitch(history)
+    def bridge(self, samples: int, following: NDArray[np.int16]) -> NDArray[np.int16]:
+        """`samples` samples between what was played and `following`, which is here already but not `received` yet.
+
+        What came before is continued as by `conceal`, what comes after is continued backwards, and the one fades over
+        to the other: the sound changes on its way, where a repetition alone would jump at its end.
+        """
+        if len(following) < _least_history(self._rate):
+            return self.conceal(samples)
+        after = _Repetition(following[::-1].astype(np.float64), self._rate).sound(0, samples)[::-1]
+        rise = (np.arange(samples) + 1) / (samples + 1)
+        mixed = self._continued(samples) * (1 - rise) + after * rise
+        self._position += samples
+        self._bridged = True
+        return np.rint(np.clip(mixed, -32768, 32767)).astype(np.int16)
+
+    def _continued(self, samples: int) -> NDArray[np.float64]:
+        """The concealment from the present position on."""
+        if self._position == 0 or self._repetition is None:
+            self._repetition = _Repetition(self._history.astype(np.float64), self._rate)
+        gain = np.clip(1 - (self._position + np.arange(samples) - self._hold) / self._fade, _FLOOR, 1.0)
+        limited: NDArray[np.float64] = np.clip(self._repetition.sound(self._position, samples) * gain, -32768, 32767)
+        return limited
+
+
+class _Repetition:
+    """How a stretch of sound would go on if it were periodic from its end on."""
+
+    def __init__(self, history: NDArray[np.float64], sample_rate: int) -> None:
+        """`history` has `_least_history` samples at least; longer periods are found in more of them."""
+        self._min_period = round(_MIN_PERIOD_MS * sample_rate / 1000)
+        compared = min(round(_COMPARED_MS * sample_rate / 1000), len(history) // 2)
+        longest = min(round(_MAX_PERIOD_MS * sample_rate / 1000), len(history) - compared)
+        period = self._pitch(history, compared, longest)
         self._loop = self._period(history, period)
         # What would have come had the signal been periodic differs from what came by this step; let it die away.
+        join = round(_JOIN_MS * sample_rate / 1000)
         step = history[-1] - history[-1 - period]
-        self._correction = step * (1 - (np.arange(self._join) + 1) / (self._join + 1))
+        self._correction = step * (1 - (np.arange(join) + 1) / (join + 1))
 
-    def _pitch(self, history: NDArray[np.float64]) -> int:
+    def sound(self, position: int, samples: int) -> NDArray[np.float64]:
+        """`samples` samples from `position` on, which counts from the end of the history."""
+        sound = self._loop[(position + np.arange(samples)) % len(self._loop)]
+        correction = self._correction[position : position + samples]
+        sound[: len(correction)] += correction
+        return sound
+
+    def _pitch(self, history: NDArray[np.float64], compared: int, longest: int) -> int:
         """The shift in samples by which the last stretch resembles best what lies before it."""
-        recent = history[-self._compared :]
-        earlier = history[len(history) - self._compared - self._max_period : len(history) - self._min_period]
+        recent = history[-compared:]
+        earlier = history[len(history) - compared - longest : len(history) - self._min_period]
         products = np.correlate(earlier, recent)  # the first at the greatest shift, the last at the smallest
         power = np.cumsum(np.concatenate(([0.0], earlier * earlier)))
-        energies = power[self._compared :] - power[: -self._compared]
-        return self._max_period - int(np.argmax(products / np.sqrt(energies + 1.0)))
+        energies = power[compared:] - power[:-compared]
+        return longest - int(np.argmax(products / np.sqrt(energies + 1.0)))
 
     def _period(self, history: NDArray[np.float64], length: int) -> NDArray[np.float64]:
         """The last `length` samples, their end blended into what lies before their beginning, so that they repeat."""
         loop = history[-length:].copy()
-        blend = min(self._min_period, length // 4)
-        rise = (np.arange(blend) + 1) / (blend + 1)
-        loop[-blend:] = loop[-blend:] * (1 - rise) + history[-length - blend : -length] * rise
+        blend = min(self._min_period, length // 4, len(history) - length)
+        if blend:
+            rise = (np.arange(blend) + 1) / (blend + 1)
+            loop[-blend:] = loop[-blend:] * (1 - rise) + history[-length - blend : -length] * rise
         return loop
 
-    def _continued(self, samples: int) -> NDArray[np.float64]:
-        """The concealment from the present position on."""
-        position = self._position + np.arange(samples)
-        sound = self._loop[position % len(self._loop)]
-        if self._position < self._join:
-            correction = self._correction[self._position : self._position + samples]
-            sound[: len(correction)] += correction
-        gain = np.clip(1 - (position - self._hold) / self._fade, _FLOOR, 1.0)
-        limited: NDArray[np.float64] = np.clip(sound * gain, -32768, 32767)
-        return limited
+
+def _least_history(sample_rate: int) -> int:
+    """Samples in which a pitch can be sought: twice the shortest period."""
+    return 2 * round(_MIN_PERIOD_MS * sample_rate / 1000) + 1

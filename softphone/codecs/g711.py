@@ -64,6 +64,7 @@ class _G711:
     _encode: NDArray[np.uint8]
     _decode: NDArray[np.int16]
     sample_rate = SAMPLE_RATE
+    most_bit_rate = 0
 
     def __init__(self) -> None:
         self._concealment = PitchConcealment(SAMPLE_RATE)
@@ -84,12 +85,16 @@ class _G711:
         return self.pause(samples) if self.in_pause else self._concealment.conceal(samples)
 
     def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
-        """Nothing of a packet is repeated in the next one."""
-        del following
-        return self.conceal(samples)
+        """Nothing of a packet is repeated in the next one, but where it is here the gap has two ends to go by."""
+        if not following or self.in_pause:
+            return self.conceal(samples)
+        return self._concealment.bridge(samples, self._decode[np.frombuffer(following, dtype=np.uint8)])
 
     def expect_loss(self, fraction: float) -> None:
         """There is no redundancy to adapt."""
+
+    def send_at(self, bit_rate: int) -> None:
+        """It has one rate."""
 
     def comfort_noise(self, payload: bytes) -> None:
         """The noise that `pause` makes until something is decoded again."""

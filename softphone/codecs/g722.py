@@ -21,6 +21,7 @@ class G722Codec:
     """Static payload type 9."""
 
     sample_rate = SAMPLE_RATE
+    most_bit_rate = 0
     in_pause = False  # RFC 3389 has no comfort noise for it
 
     def __init__(self) -> None:
@@ -64,6 +65,9 @@ class G722Codec:
 
     def expect_loss(self, fraction: float) -> None:
         """There is no redundancy to adapt."""
+
+    def send_at(self, bit_rate: int) -> None:
+        """It has one rate."""
 
     def comfort_noise(self, payload: bytes) -> None:
         """Not agreed on for it."""

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from softphone.errors import LocalProtocolError, RemoteProtocolError
 
 SAMPLE_RATE = 48_000
-BIT_RATE = 32_000  # bit/s: wideband speech with room for redundancy
+BIT_RATE = 32_000  # bit/s at first: wideband speech with room for redundancy
+MOST_BIT_RATE = 48_000  # for a line that bears it; the peer may want less
 MIN_BIT_RATE = 6_000  # RFC 7587 §6.1, maxaveragebitrate
 COMPLEXITY = 5  # of 10: half the time of the best, and no difference to be heard in speech
 MIN_EXPECTED_LOSS, MAX_EXPECTED_LOSS = (
@@ -86,8 +87,11 @@ class Opus:
 
     sample_rate = SAMPLE_RATE
 
-    def __init__(self, library: Any, parameters: str = "") -> None:
-        """`library` as `binding()` opened it, `parameters` is the peer's fmtp. LocalProtocolError without a library."""
+    def __init__(self, library: Any, parameters: str = "", bit_rate: int | None = None) -> None:
+        """`library` as `binding()` opened it, `parameters` is the peer's fmtp, `bit_rate` its bound in bit/s.
+
+        Raises LocalProtocolError without a library.
+        """
         if library is None:
             raise LocalProtocolError("Opus was chosen on a machine without libopus")
         self._ffi = binding()
@@ -100,18 +104,19 @@ class Opus:
         self._packet = self._ffi.new("unsigned char[]", MAX_PACKET)
         self._expected_loss = MIN_EXPECTED_LOSS
         self.in_pause = False
-        self._set(_read(parameters))
+        self._set(_read(parameters), bit_rate)
 
     def _made(self, coder: Any, error: Any) -> Any:
         if error[0] != _OK or coder == self._ffi.NULL:
             raise LocalProtocolError(f"libopus gives no coder ({error[0]})")
         return coder
 
-    def _set(self, wanted: Mapping[str, str]) -> None:
+    def _set(self, wanted: Mapping[str, str], bound: int | None) -> None:
         """What the peer asks for; what it leaves out has the defaults of RFC 7587 §6.1. We always speak in mono."""
-        most = _number(wanted, "maxaveragebitrate") or BIT_RATE
+        bounds = (MOST_BIT_RATE, _number(wanted, "maxaveragebitrate") or MOST_BIT_RATE, bound or MOST_BIT_RATE)
+        self.most_bit_rate = max(MIN_BIT_RATE, min(bounds))
         for request, value in (
-            (_SET_BITRATE, max(MIN_BIT_RATE, min(most, BIT_RATE))),
+            (_SET_BITRATE, min(BIT_RATE, self.most_bit_rate)),
             (_SET_MAX_BANDWIDTH, _bandwidth(_number(wanted, "maxplaybackrate"))),
             (_SET_VBR, int(wanted.get("cbr") != "1")),
             (_SET_COMPLEXITY, COMPLEXITY),
@@ -139,6 +144,10 @@ class Opus:
         if expected != self._expected_loss:
             self._expected_loss = expected
             self._control(_SET_PACKET_LOSS_PERC, expected)
+
+    def send_at(self, bit_rate: int) -> None:
+        """bit/s on average, redundancy included; bounded by what the peer wants and what the codec can."""
+        self._control(_SET_BITRATE, max(MIN_BIT_RATE, min(bit_rate, self.most_bit_rate)))
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
         """One packet of 10, 20, 40 or 60 ms at 48 kHz; empty where nothing is to be sent (DTX, RFC 7587 §3.1.3)."""

@@ -24,6 +24,10 @@ class CodecRecord:
     voice: bool = True  # False: goes beside a codec
     written: str = ""  # the name as SDP usually has it, where that is not upper case
 
+    def parameters_for(self, dtx: bool) -> str:
+        """Our fmtp; with `dtx` it asks the peer to send nothing while nobody speaks (RFC 7587 §6.1)."""
+        return self.parameters.replace("usedtx=0", "usedtx=1") if dtx else self.parameters
+
     @property
     def encoding(self) -> str:
         """As `a=rtpmap` writes it: `PCMU/8000`, `OPUS/48000/2`."""
@@ -48,5 +52,8 @@ OPUS = CodecRecord(
 
 CN = CodecRecord("CN", 13, 8000, 8000, voice=False)
 """Comfort noise (RFC 3389): silence described in place of packets, with codecs of 8000 samples a second."""
+
+PTIMES = (10, 20, 30, 40, 60)
+"""ms: packet lengths that may be asked for."""
 
 CODEC_RECORDS: dict[str, CodecRecord] = {record.name: record for record in (OPUS, G722, PCMU, PCMA, CN)}

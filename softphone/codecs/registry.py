@@ -43,6 +43,13 @@ class Codec(Protocol):
     def expect_loss(self, fraction: float) -> None:
         """The peer reports that so much of what we send is lost (0 … 1): a codec with redundancy minds it."""
 
+    @property
+    def most_bit_rate(self) -> int:
+        """bit/s that the peer and we allow a codec whose rate can be set; 0 of one that has one rate only."""
+
+    def send_at(self, bit_rate: int) -> None:
+        """Encode with so many bits a second from now on, at most `most_bit_rate`."""
+
     def comfort_noise(self, payload: bytes) -> None:
         """The talker paused and describes the silence (RFC 3389), in place of a payload to decode. Never raises."""
 
@@ -60,13 +67,14 @@ class CodecSetting:
 
     parameters: str = ""  # the peer's fmtp
     library: Any = None  # of the system, as engine/media/codec_libraries.py opened it
+    bit_rate: int | None = None  # bit/s that the peer's b= allows
 
 
 CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
     "PCMU": lambda _: Pcmu(),
     "PCMA": lambda _: Pcma(),
     "G722": lambda _: G722Codec(),
-    "OPUS": lambda setting: Opus(setting.library, setting.parameters),
+    "OPUS": lambda setting: Opus(setting.library, setting.parameters, setting.bit_rate),
 }
 
 REDUNDANT = frozenset({"OPUS"})

@@ -28,6 +28,7 @@ _RTPMAP = re.compile(r"([0-9]{1,3})\s+([A-Za-z0-9._+-]{1,64})/([0-9]{1,7})(?:/([
 _FMTP = re.compile(r"([0-9]{1,3})\s+(.*)")
 _WHOLE = re.compile(r"\s*([0-9]{1,5})(?:\.[0-9]*)?\s*")
 _RTCP = re.compile(r"([0-9]{1,5})(?:\s+IN\s+IP[46]\s+(\S+))?\s*")
+_PACKET_OCTETS = 40  # IPv4, UDP and RTP
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
@@ -89,6 +90,7 @@ class AudioLine:
     crypto_lines: int  # how many there are, unusable ones included
     crypto_problems: tuple[str, ...]  # why lines were left out, without keys
     dtls: DtlsAttributes | None = None
+    bit_rate: int | None = None  # bit/s of payloads that b= allows
 
     @property
     def kind(self) -> ProfileKind:
@@ -119,6 +121,7 @@ def read_audio_line(description: SessionDescription, index: int) -> AudioLine:
         crypto_lines=count,
         crypto_problems=problems,
         dtls=read_dtls(description, section),
+        bit_rate=_bit_rate(description, section),
     )
 
 
@@ -170,6 +173,17 @@ def _milliseconds(section: MediaDescription, name: str) -> int | None:
         if match is not None and int(match.group(1)) > 0:
             return int(match.group(1))
     return None
+
+
+def _bit_rate(description: SessionDescription, section: MediaDescription) -> int | None:
+    """What b= leaves for payloads: TIAS bounds them alone (RFC 3890 §6.2), AS the packets (RFC 8866 §5.8)."""
+    bounds = (*description.bandwidths, *section.bandwidths)
+    transport_independent = [value for kind, value in bounds if kind == "TIAS" and value]
+    if transport_independent:
+        return min(transport_independent)
+    ptime = _milliseconds(section, "ptime") or 20
+    whole = [value * 1000 - _PACKET_OCTETS * 8 * 1000 // ptime for kind, value in bounds if kind == "AS" and value]
+    return max(1, min(whole)) if whole else None
 
 
 def _formats(section: MediaDescription) -> tuple[LineFormat, ...]:

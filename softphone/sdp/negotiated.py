@@ -95,6 +95,7 @@ class NegotiatedMedia:
     telephone_event: PayloadFormat | None
     send_ptime: int  # ms
     security: MediaSecurity
+    bit_rate: int | None = None  # bit/s of payloads that the peer's b= allows
     comfort_noise: bool = False  # silence may be described instead of sent (RFC 3389, payload type 13)
     stream: int = 0  # another number is another early dialog's: what is sent there has an SSRC of its own
 

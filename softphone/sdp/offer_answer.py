@@ -135,8 +135,12 @@ class OfferAnswerSession:
         ptime: int = 20,
         *,
         rtcp_mux: bool = False,
+        dtx: bool = False,
     ) -> None:
-        """`rtcp_mux`: offer RTP and RTCP on one port (RFC 5761); with DTLS it is offered in any case."""
+        """`rtcp_mux`: offer RTP and RTCP on one port (RFC 5761); with DTLS it is offered in any case.
+
+        `dtx`: ask the peer to send nothing while nobody speaks there, where the codec can.
+        """
         contradiction = policy_contradiction(policy)
         if contradiction is not None:
             raise LocalProtocolError(contradiction.reason)
@@ -147,6 +151,7 @@ class OfferAnswerSession:
         self._token_bytes = token_bytes
         self._ptime = ptime
         self._rtcp_mux = rtcp_mux
+        self._dtx = dtx
         self._keys = LocalKeys(policy, token_bytes)
         self._state = OfferAnswerState.STABLE
         self._history = CallHistory()
@@ -190,7 +195,7 @@ class OfferAnswerSession:
         disabled = self._policy.encryption is MediaEncryption.DISABLED
         line = LocalLine(
             profile=offer_profile(self._policy, running, None if current is None else current.line.profile),
-            formats=offered_formats(self._codecs),
+            formats=offered_formats(self._codecs, dtx=self._dtx),
             crypto=() if dtls or disabled else self._keys.offer_lines(running, new_keys=new_keys),
             direction=direction,
             ptime=self._ptime,
@@ -288,7 +293,9 @@ class OfferAnswerSession:
         """
         if self._first_offer is None:
             raise LocalProtocolError("No offer of ours began this call")
-        twin = OfferAnswerSession(self._policy, self._codecs, self._token_bytes, self._ptime, rtcp_mux=self._rtcp_mux)
+        twin = OfferAnswerSession(
+            self._policy, self._codecs, self._token_bytes, self._ptime, rtcp_mux=self._rtcp_mux, dtx=self._dtx
+        )
         twin._state = OfferAnswerState.HAVE_LOCAL_OFFER
         twin._address = self._address
         twin._open_offer = twin._first_offer = self._first_offer
@@ -326,7 +333,7 @@ class OfferAnswerSession:
         cause = OFFER_CAUSES.get(judgement.decision)
         if cause is not None:
             return rejection(cause, judgement.reasons)
-        formats = agree_on_offer(line, self._codecs)
+        formats = agree_on_offer(line, self._codecs, dtx=self._dtx)
         if formats is None:
             return rejection(Cause.NO_CODEC, _names(line))
         crypto: tuple[CryptoAttribute, ...] = ()
@@ -403,6 +410,7 @@ class OfferAnswerSession:
             format=formats.voice,
             telephone_event=formats.telephone_event,
             send_ptime=send_ptime(line, self._ptime, formats.voice.name),
+            bit_rate=line.bit_rate,
             comfort_noise=formats.comfort_noise,
             security=security,
         )

@@ -25,7 +25,7 @@ class AgreedFormats:
     comfort_noise: bool = False
 
 
-def offered_formats(codecs: Sequence[str]) -> tuple[LineFormat, ...]:
+def offered_formats(codecs: Sequence[str], *, dtx: bool = False) -> tuple[LineFormat, ...]:
     """Our offer in the order of preference, then one telephone-event for each clock rate."""
     dynamic = iter(number for number in range(96, 128) if number != TELEPHONE_EVENT_PAYLOAD_TYPE)
     formats: list[LineFormat] = []
@@ -34,14 +34,14 @@ def offered_formats(codecs: Sequence[str]) -> tuple[LineFormat, ...]:
         if not record.voice and not any(map(_goes_with_noise, codecs)):
             continue
         number = record.static_payload_type if record.static_payload_type is not None else next(dynamic)
-        formats.append(LineFormat(number, record.name, record.clock_rate, record.channels, record.parameters))
+        formats.append(LineFormat(number, record.name, record.clock_rate, record.channels, record.parameters_for(dtx)))
     for position, clock_rate in enumerate(dict.fromkeys(item.clock_rate for item in formats)):
         number = next(dynamic) if position else TELEPHONE_EVENT_PAYLOAD_TYPE
         formats.append(LineFormat(number, TELEPHONE_EVENT, clock_rate, 1, TELEPHONE_EVENTS))
     return tuple(formats)
 
 
-def agree_on_offer(line: AudioLine, codecs: Sequence[str]) -> AgreedFormats | None:
+def agree_on_offer(line: AudioLine, codecs: Sequence[str], *, dtx: bool = False) -> AgreedFormats | None:
     """The offerer's first format that we have, under the offerer's numbers (RFC 3264 §6.1); None without any."""
     known = {
         (record.name, record.clock_rate, record.channels): record
@@ -52,7 +52,7 @@ def agree_on_offer(line: AudioLine, codecs: Sequence[str]) -> AgreedFormats | No
         record = known.get(item.encoding)
         if record is None:
             continue
-        ours = [LineFormat(item.payload_type, *item.encoding, record.parameters)]
+        ours = [LineFormat(item.payload_type, *item.encoding, record.parameters_for(dtx))]
         event = _telephone_event(line, item.clock_rate)
         if event is not None:
             ours.append(LineFormat(event.payload_type, *event.encoding, TELEPHONE_EVENTS))

@@ -23,6 +23,7 @@ _LINE = re.compile(r"([a-z])=(.*)")
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 _PROTOCOL = re.compile(rf"{_TOKEN.pattern}(?:/{_TOKEN.pattern})*")
 _PORT = re.compile(r"([0-9]{1,5})(?:/([0-9]{1,5}))?")
+_BANDWIDTH = re.compile(r"([A-Za-z0-9-]{1,16}):([0-9]{1,9})\s*")
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _SESSION_ONLY = frozenset("vos")  # may not come back after the first m= line
 _IGNORED = frozenset("iuepbtrzk")  # k= is obsolete and must be discarded (RFC 8866 §5.12)
@@ -80,6 +81,7 @@ class MediaDescription:
     port_count: int = 1
     connection: Connection | None = None
     attributes: tuple[Attribute, ...] = ()
+    bandwidths: tuple[tuple[str, int], ...] = ()  # b= as (type, value), read only
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of every `a=<name>:…`, in order."""
@@ -96,6 +98,7 @@ class SessionDescription:
     connection: Connection | None = None
     attributes: tuple[Attribute, ...] = ()
     session_name: str = "-"
+    bandwidths: tuple[tuple[str, int], ...] = ()
 
     def to_bytes(self) -> bytes:
         """RFC 8866 §5, in the order of the RFC, with `t=0 0`."""
@@ -120,6 +123,7 @@ class _Section:
     header: str = ""  # the value of m=, "" at session level
     connection: Connection | None = None
     attributes: list[Attribute] = field(default_factory=list)
+    bandwidths: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -154,6 +158,7 @@ def parse_session_description(body: bytes) -> SessionDescription:
         connection=session.connection,
         attributes=tuple(session.attributes),
         session_name=reader.session_name,
+        bandwidths=tuple(session.bandwidths),
     )
 
 
@@ -208,6 +213,13 @@ def _read_connection(reader: _Reader, value: str) -> None:
     section.connection = Connection(*_fields("c", value, 3))
 
 
+def _read_bandwidth(reader: _Reader, value: str) -> None:
+    """A bound, not a condition: what cannot be read is left out (RFC 8866 §5.8)."""
+    match = _BANDWIDTH.fullmatch(value)
+    if match is not None:
+        reader.sections[-1].bandwidths.append((match.group(1).upper(), int(match.group(2))))
+
+
 def _read_attribute(reader: _Reader, value: str) -> None:
     name, colon, content = value.partition(":")
     if not _TOKEN.fullmatch(name):
@@ -226,6 +238,7 @@ _READERS: dict[str, Callable[[_Reader, str], None]] = {
     "o": _read_origin,
     "s": _read_session_name,
     "c": _read_connection,
+    "b": _read_bandwidth,
     "a": _read_attribute,
     "m": _read_media,
 }
@@ -251,4 +264,5 @@ def _media_description(section: _Section) -> MediaDescription:
         port_count=int(port.group(2) or 1),
         connection=section.connection,
         attributes=tuple(section.attributes),
+        bandwidths=tuple(section.bandwidths),
     )

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.policy.media import MediaPolicy, asking_before_clear
 from softphone.sdp.negotiated import ClearMedia
-from softphone.sdp.offer_answer import OfferAnswerSession
-from softphone.ua.account import Account
+from softphone.ua.account import Account, AccountId
 from softphone.ua.call import Call
 from softphone.ua.commands import Dial
 from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.events import CallEnded, CallStarted, EndedBy, Party
+from softphone.ua.host import Host
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
@@ -41,8 +42,15 @@ def outgoing_call(
     policy = _policy(agent.rules.media_policy(account, target), sent_on_by)
     if command.hide_identity is not None:
         account = replace(account, hide_identity=command.hide_identity)
-    session = OfferAnswerSession(policy, account.codecs, agent.token_bytes, rtcp_mux=account.rtcp_mux)
+    session = account.offer_answer(policy, agent.token_bytes)
     return Call.outgoing(agent, account, command.call_id, target, session, policy, now, headers)
+
+
+def refuse_dial(host: Host, command: Dial, failure: Failure, account_id: AccountId = "") -> None:
+    """A call that ended before it began."""
+    host.emit(CallStarted(command.call_id, account_id, Party(command.target)))
+    by = EndedBy.POLICY if failure.kind is FailureKind.TRANSPORT_NOT_SECURE else EndedBy.LOCAL
+    host.emit(CallEnded(command.call_id, by, failure=failure))
 
 
 def _policy(policy: MediaPolicy, sent_on_by: Call | None) -> MediaPolicy:

@@ -137,9 +137,7 @@ class InviteClient:
     def begin_again(self, now: float) -> None:
         """Another target or another server: a new offer with new keys (security.md "SDES")."""
         del now
-        self._session = OfferAnswerSession(
-            self._policy, self._account.codecs, self._host.token_bytes, rtcp_mux=self._account.rtcp_mux
-        )
+        self._session = self._account.offer_answer(self._policy, self._host.token_bytes)
         self._session.set_local_address(*self._local_address)
         if self._encrypted:
             self._session.ask_before_clear()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from softphone.errors import Failure, FailureKind
 from softphone.policy.media import MediaEncryption, MediaPolicy
 from softphone.sdp.negotiated import ClearMedia, ConsentNeeded, Direction, Rejection
-from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.dialog import Dialog
 from softphone.sip.header_values import from_addr
 from softphone.sip.message import Request
@@ -110,7 +109,7 @@ class Replacements:
         agent = self._agent
         remote, new_id = party_of(from_addr(request)), token(agent.token_bytes)
         policy = _policy(agent.rules.media_policy(account, request.uri), old)
-        session = OfferAnswerSession(policy, account.codecs, agent.token_bytes, rtcp_mux=account.rtcp_mux)
+        session = account.offer_answer(policy, agent.token_bytes)
         server = InviteServer(agent, account, key, request, token(agent.token_bytes))
         verdict = session.receive_offer(server.offer) if server.offer else None
         if isinstance(verdict, ConsentNeeded):  # nobody is asked: nobody's phone rings

@@ -67,6 +67,38 @@ def test_the_bit_rate_is_ours_or_the_peers_if_that_is_lower() -> None:
     assert bit_rate("maxaveragebitrate=0") < 42_000
 
 
+def test_the_bit_rate_can_be_changed_while_it_encodes() -> None:
+    codec = made()
+    assert codec.most_bit_rate == 48_000
+
+    def bit_rate(wanted: int) -> float:
+        codec.send_at(wanted)
+        packets = [codec.encode(frame) for frame in frames(vowels())]
+        assert all(codec.decode(packet).size == FRAME for packet in packets)
+        return sum(map(len, packets[25:])) * 8 / (len(packets[25:]) * 0.02)
+
+    high, low, again = bit_rate(48_000), bit_rate(12_000), bit_rate(32_000)
+    assert low < 16_000 < 25_000 < again < high
+
+
+@pytest.mark.parametrize(
+    ("parameters", "bound", "most"),
+    [
+        ("", None, 48_000),
+        ("", 20_000, 20_000),
+        ("maxaveragebitrate=16000", 20_000, 16_000),
+        ("maxaveragebitrate=16000", 1, 6_000),
+        ("maxaveragebitrate=510000", 510_000, 48_000),
+    ],
+)
+def test_no_more_is_sent_than_the_peer_allows(parameters: str, bound: int | None, most: int) -> None:
+    codec = Opus(opus_library(), parameters, bound)
+    assert codec.most_bit_rate == most
+    codec.send_at(100_000)
+    packets = [codec.encode(frame) for frame in frames(vowels())]
+    assert sum(map(len, packets)) * 8 / (len(packets) * 0.02) < 1.3 * most + 3_000
+
+
 def test_constant_bit_rate_is_honoured() -> None:
     codec = made("cbr=1")
     assert len({len(codec.encode(frame)) for frame in frames(vowels())}) == 1

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from softphone.sdp.negotiated import PayloadFormat, Rejection
-from tests.sdp.descriptions import EVENT, audio, body, crypto, media_line, negotiated, session, text_lines
+from softphone.ua.account import Account, ServerTarget
+from tests.sdp.descriptions import (
+    EVENT,
+    audio,
+    body,
+    crypto,
+    mandatory,
+    media_line,
+    negotiated,
+    octets,
+    session,
+    text_lines,
+)
 
 ALL = ("OPUS", "G722", "PCMU", "CN")
 OPUS = ("a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10; useinbandfec=1")
@@ -103,3 +115,46 @@ def test_comfort_noise_is_no_codec() -> None:
 
 def test_comfort_noise_is_not_offered_where_no_codec_could_use_it() -> None:
     assert "CN" not in session(codecs=("OPUS", "G722", "CN")).create_offer().decode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "bit_rate"),
+    [
+        ((), None),
+        (("b=TIAS:20000",), 20_000),
+        (("b=AS:36",), 20_000),  # 16 kbit/s are headers of 50 packets
+        (("b=AS:36", "a=ptime:40"), 28_000),
+        (("b=AS:200", "b=TIAS:24000"), 24_000),
+        (("b=AS:1",), 1),
+        (("b=AS:nonsense",), None),
+        (("b=X-YZ:128",), None),
+        (("b=AS:0",), None),
+        (("b=",), None),
+    ],
+)
+def test_the_peers_bandwidth_is_a_bound_of_what_we_send(lines: tuple[str, ...], bit_rate: int | None) -> None:
+    """RFC 8866 §5.8, RFC 3890."""
+    media = negotiated(session(codecs=ALL).receive_offer(offer(*lines, *OPUS, formats="111")))
+    assert media.bit_rate == bit_rate
+
+
+def test_a_bandwidth_of_the_whole_session_bounds_its_only_stream() -> None:
+    body = offer(*OPUS, formats="111").replace(b"t=0 0", b"b=TIAS:18000\r\nt=0 0")
+    assert negotiated(session(codecs=ALL).receive_offer(body)).bit_rate == 18_000
+
+
+@pytest.mark.parametrize("dtx", [True, False])
+def test_silence_without_packets_is_asked_for_where_it_is_set(dtx: bool) -> None:
+    account = Account("a", "alice", "example.org", ServerTarget("example.org"), codecs=ALL, ptime=40, dtx=dtx)
+    calling, called = (account.offer_answer(mandatory(), octets(seed)) for seed in ("calling", "called"))
+    for side in (calling, called):
+        side.set_local_address("192.0.2.1", 4000, 4001)
+    offered = calling.create_offer()
+    assert f"usedtx={int(dtx)}".encode() in offered
+    assert b"a=ptime:40" in offered
+    negotiated(called.receive_offer(offered))
+    answer = called.create_answer()
+    assert f"usedtx={int(dtx)}".encode() in answer
+    media = negotiated(calling.receive_answer(answer))
+    assert f"usedtx={int(dtx)}" in media.format.parameters
+    assert media.send_ptime == 40

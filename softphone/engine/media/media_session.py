@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from softphone.codecs.registry import CODECS, Codec, CodecSetting
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
+from softphone.engine.media.adaptation import Adaptation
 from softphone.engine.media.call_quality import CallQualityMeters
 from softphone.engine.media.codec_libraries import codec_library, missing_library
 from softphone.engine.media.receiver import Receiver
@@ -227,6 +228,7 @@ class _Running:
         self.endpoint = endpoint
         self._block = endpoint.sample_rate * BLOCK_MS // 1000
         self._codec = _codec(media)
+        self._adaptation = Adaptation(media_id, self._codec)
         self.transmitter = Transmitter(media, self._codec, endpoint.sample_rate, token_bytes, tamper)
         self.receiver = Receiver(media, self._codec, endpoint.sample_rate)
         self.muted = self.aside = False
@@ -255,13 +257,19 @@ class _Running:
     def update(self, media: NegotiatedMedia, now: float) -> None:
         _check(media)
         old, self._media = self._media, media
-        if (media.format.name, media.format.parameters) != (old.format.name, old.format.parameters):
+        if (media.format.name, media.format.parameters, media.bit_rate) != (
+            old.format.name,
+            old.format.parameters,
+            old.bit_rate,
+        ):
             self._codec = _codec(media)
+            self._adaptation.use(self._codec)
         new_sender = self.transmitter.update(media, self._codec)
         new_statistics = self.receiver.update(media, self._codec, now)
         self._meters.update(media)
         if new_sender or new_statistics:
             self._meters.keep(self._exchange)
+            self._adaptation.begin()
             self._exchange = self._new_exchange(now)
         if (media.remote_address, media.remote_rtp_port, media.remote_rtcp_port, media.rtcp_mux) != (
             old.remote_address,
@@ -305,7 +313,7 @@ class _Running:
             self._mind_silence(now)
         if now >= self._next_report:
             self._next_report = max(self._next_report + REPORT_INTERVAL_S, now)
-            self._meters.read(self.receiver, self._exchange, self._rtt_ms, None)
+            self._meters.read(self.receiver, self._exchange, self._rtt_ms, self._adaptation.bit_rate)
             self._post(MediaReported(self._media_id, self.report()))
             self._ask_for_keys(now)
 
@@ -357,9 +365,12 @@ class _Running:
             concealed_ms=receiver.concealed_ms,
             microphone_level_db=self.transmitter.level.dbfs,
             speaker_level_db=receiver.level.dbfs,
+            clipped=self.transmitter.microphone.clipped,
+            spoken_muted_ms=self.transmitter.microphone.spoken_muted_ms,
             playout=receiver.playout,
             quality=self._meters.quality,
             remote_fraction_lost=exchange.remote_fraction_lost,
+            send_bit_rate=self._adaptation.bit_rate,
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:
@@ -399,8 +410,7 @@ class _Running:
         except RemoteProtocolError as error:
             _log.debug("%s: %s", self._media_id, error)
             return
-        if self._exchange.remote_fraction_lost is not None:
-            self._codec.expect_loss(self._exchange.remote_fraction_lost)
+        self._adaptation.mind(self._exchange, self._media.direction.sends, now)
         self._heard(now)
         if on_rtcp and not clear and not self._media.rtcp_mux and not self.receiver.under_retired_key:
             self._rtcp_peer = source
@@ -442,7 +452,8 @@ class _Running:
 
 
 def _codec(media: NegotiatedMedia) -> Codec:
-    return CODECS[media.format.name](CodecSetting(media.format.parameters, codec_library(media.format.name)))
+    name, parameters = media.format.name, media.format.parameters
+    return CODECS[name](CodecSetting(parameters, codec_library(name), media.bit_rate))
 
 
 def _check(media: NegotiatedMedia) -> None:

@@ -30,7 +30,7 @@ def says(seconds: float, seed: int = 1) -> MemoryEndpoint:
 
 
 @pytest.mark.parametrize("ptime", [10, 20, 30, 40, 50, 60])
-@pytest.mark.parametrize("codec", [OPUS, G722], ids=lambda codec: codec.name)
+@pytest.mark.parametrize("codec", [OPUS, G722, PayloadFormat("PCMU", 8000, 0, 0)], ids=lambda codec: codec.name)
 def test_packets_of_every_length_are_heard(codec: PayloadFormat, ptime: int) -> None:
     if ptime not in CODEC_RECORDS[codec.name].ptimes:
         ptime = 20
