@@ -43,6 +43,7 @@ from softphone.messages import (
     AnyEvent,
     AppEvent,
     AudioDeviceView,
+    DevicesChanged,
     Noticed,
     SettingsChanged,
 )
@@ -158,13 +159,16 @@ class Application:
                 loop.call_soon_threadsafe(controller.publish, Noticed(failure))
 
         instance, unkept = _instance(request.profile.instance_file)
-        sound = Sound(request.audio, lambda: controller.settings.audio, notice)
-        endpoints = NoticeEndpoints(sound.endpoint)
 
         def publish_later(event: AppEvent) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(controller.publish, event)
 
+        def devices_changed(devices: tuple[AudioDeviceView, ...]) -> None:
+            publish_later(DevicesChanged(devices))
+
+        sound = Sound(request.audio, lambda: controller.settings.audio, notice, devices_changed)
+        endpoints = NoticeEndpoints(sound.endpoint)
         tester = DeviceTester(sound.tested_devices, publish_later)
 
         def recording_options() -> RecordingOptions:
@@ -198,6 +202,7 @@ class Application:
         sample = ToneSample(core, controller.publish)
         hooks = Hooks(lambda: configuration.hooks(controller.settings.hooks)[0], notice)
         controller.subscribe(lambda event, _state: hooks.happened(event, clock.now()))
+        controller.subscribe(lambda event, _state: _follow_devices(sound, event))
 
         def load() -> None:
             controller.load()
@@ -261,6 +266,11 @@ def _instance(path: Path) -> tuple[str, Failure | None]:
         return instance_id(path), None
     except OperationFailed as error:
         return new_instance_id(), error.failure
+
+
+def _follow_devices(sound: Sound, event: AnyEvent) -> None:
+    if isinstance(event, SettingsChanged):
+        sound.settings_changed()
 
 
 def _watch_network(core: EngineCore) -> NetworkWatch:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softphone import configuration
-from softphone.engine.audio.backend import AudioDeviceKind, AudioEndpoint, DeviceChoice, find_device
+from softphone.engine.audio.backend import AudioDevice, AudioDeviceKind, AudioEndpoint, DeviceChoice, find_device
+from softphone.engine.audio.device_endpoint import SoundCardEndpoint
 from softphone.engine.audio.device_test import TestedDevices
 from softphone.engine.audio.file import FileEndpoint
 from softphone.engine.audio.null import NullEndpoint
-from softphone.engine.audio.portaudio import SoundDevices
+from softphone.engine.audio.sound_devices import SoundDevices
 from softphone.errors import Failure
 from softphone.messages import AudioDeviceView, DeviceKind
 from softphone.storage.settings import AudioSection
@@ -40,17 +41,21 @@ class AudioChoice:
 
 
 class Sound:
-    """`chosen()` gives the devices of the settings at the moment a call starts; `notice` may come from any thread."""
+    """`chosen()` gives the devices of the settings; `notice` and `on_devices` may be called from any thread."""
 
     def __init__(
-        self, choice: AudioChoice, chosen: Callable[[], AudioSection], notice: Callable[[Failure], None]
+        self,
+        choice: AudioChoice,
+        chosen: Callable[[], AudioSection],
+        notice: Callable[[Failure], None],
+        on_devices: Callable[[tuple[AudioDeviceView, ...]], None] | None = None,
     ) -> None:
-        self._choice, self._chosen, self._notice = choice, chosen, notice
+        """`on_devices` is told when a device came or went or another one is the default, once they were listed."""
+        self._choice, self._chosen, self._notice, self._on_devices = choice, chosen, notice, on_devices
         self._devices: SoundDevices | None = None
         self._endpoint: AudioEndpoint | None = None
-        self._made_for: DeviceChoice | None = None
-        self._ringer: AudioEndpoint | None = None
-        self._ringer_made_for = ""
+        self._card: SoundCardEndpoint | None = None
+        self._ringer: SoundCardEndpoint | None = None
 
     def check(self) -> None:
         """Raises OperationFailed (AUDIO_DEVICE, USAGE) where the choice cannot work, before anything is dialled."""
@@ -63,13 +68,12 @@ class Sound:
                 return
 
     def endpoint(self) -> AudioEndpoint:
-        """The one microphone and speaker that all calls share; another once the settings name other devices.
+        """The one microphone and speaker that all calls share; its devices change with the settings.
 
         Raises OperationFailed where the file to play has gone.
         """
-        wanted = self._device_choice() if self._choice.kind is AudioKind.DEVICE else None
-        if self._endpoint is None or wanted != self._made_for:
-            self._endpoint, self._made_for = self._make(wanted), wanted
+        if self._endpoint is None:
+            self._endpoint = self._make()
         return self._endpoint
 
     def speaker(self) -> AudioEndpoint | None:
@@ -80,22 +84,28 @@ class Sound:
         """Where a call is announced: the speaker's endpoint, or one of its own; its microphone is of no use."""
         if self._choice.kind is not AudioKind.DEVICE:
             return None
-        audio = self._chosen()
-        if not audio.ringer or audio.ringer == audio.speaker:
+        if not self._ringer_apart:
             return self.endpoint()
-        if self._ringer is None or audio.ringer != self._ringer_made_for:
-            wanted = DeviceChoice(audio.microphone or None, audio.ringer)
-            self._ringer, self._ringer_made_for = self._sound_devices().endpoint(wanted, self._notice), audio.ringer
+        if self._ringer is None:
+            self._ringer = self._sound_devices().endpoint(self._ringer_choice(), self._notice)
         return self._ringer
 
-    def _make(self, wanted: DeviceChoice | None) -> AudioEndpoint:
+    def settings_changed(self) -> None:
+        """Other devices may have been chosen: they are used from now on, in running calls too."""
+        if self._card is not None:
+            self._card.choose(self._device_choice())
+        if self._ringer is not None:
+            self._ringer.choose(self._ringer_choice())
+
+    def _make(self) -> AudioEndpoint:
         match self._choice.kind:
             case AudioKind.FILE:
                 return FileEndpoint(self._choice.play, self._choice.record)
             case AudioKind.NULL:
                 return NullEndpoint()
             case _:
-                return self._sound_devices().endpoint(wanted or DeviceChoice(), self._notice)
+                self._card = self._sound_devices().endpoint(self._device_choice(), self._notice)
+                return self._card
 
     def tested_devices(self) -> TestedDevices:
         """The chosen microphone and speaker as they are, with nothing done to the voice: for the test of them.
@@ -104,7 +114,7 @@ class Sound:
         """
         cancelling = configuration.audio_options(self._chosen()).echo_cancellation
         if self._choice.kind is not AudioKind.DEVICE:
-            endpoint = self._make(None)
+            endpoint = self._make()
             return TestedDevices(lambda _notice: endpoint, self._choice.kind.value, self._choice.kind.value, cancelling)
         sound, choice = self._sound_devices(), self._device_choice()
         sound.require(choice)
@@ -121,10 +131,7 @@ class Sound:
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         if self._choice.kind is not AudioKind.DEVICE:
             return ()
-        return tuple(
-            AudioDeviceView(device.id, device.name, _KINDS[device.kind], device.is_default)
-            for device in self._sound_devices().list()
-        )
+        return _views(self._sound_devices().list())
 
     def close(self) -> None:
         if self._devices is not None:
@@ -132,9 +139,23 @@ class Sound:
 
     def _sound_devices(self) -> SoundDevices:
         if self._devices is None:
-            self._devices = SoundDevices()
+            told = self._on_devices
+            self._devices = SoundDevices(None if told is None else lambda devices: told(_views(devices)))
         return self._devices
 
     def _device_choice(self) -> DeviceChoice:
         audio = self._chosen()
         return DeviceChoice(audio.microphone or None, audio.speaker or None)
+
+    @property
+    def _ringer_apart(self) -> bool:
+        audio = self._chosen()
+        return audio.ringer not in ("", audio.speaker)
+
+    def _ringer_choice(self) -> DeviceChoice:
+        audio = self._chosen()
+        return DeviceChoice(audio.microphone or None, audio.ringer or audio.speaker or None)
+
+
+def _views(devices: tuple[AudioDevice, ...]) -> tuple[AudioDeviceView, ...]:
+    return tuple(AudioDeviceView(device.id, device.name, _KINDS[device.kind], device.is_default) for device in devices)

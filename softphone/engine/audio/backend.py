@@ -92,6 +92,7 @@ class AudioDevice:
     is_default: bool
     channels: int
     form: DeviceForm = DeviceForm.OPEN
+    serial: int = 0  # another one: it went and came back meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from softphone.dsp.correlation import best_alignment
 from softphone.engine.audio.backend import DeviceChoice
-from softphone.engine.audio.portaudio import SoundDevices
+from softphone.engine.audio.sound_devices import SoundDevices
 from softphone.errors import Failure
 from tests.engine.media.lockstep import alike_in_pieces, in_three_attempts, voice
 from tests.engine.media.test_media_engine import Engine, join

@@ -1,0 +1,70 @@
+"""How much sound waits between two clocks, and how it is kept short: the drift of a device against this program.
+
+Owns: `Slack`, `stretched`. Must not know: devices. A device's clock and ours differ by some 100 ppm, so what waits
+grows or runs out. Dropping a block would click; a few samples more or fewer in a block are not heard.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from softphone.engine.audio.backend import Samples
+
+_SHORTEST, _LONGEST = 200, 1600
+"""Blocks of 10 ms that are watched before something is taken away. It ran dry: twice as long."""
+_BACKLOG, _BACKLOG_BLOCKS = 1920, 20
+_NEVER = 1 << 30
+STEP = 8
+"""Samples that a block of 480 is shortened by: 1.7 %, a third of a semitone."""
+
+
+class Slack:
+    """What always waits beyond `spare` samples is used up, a little with each block; 5 ms too much are left alone."""
+
+    _HYSTERESIS = 240
+
+    def __init__(self, spare: int) -> None:
+        self._spare = spare
+        self._fewest, self._seen, self._window = _NEVER, 0, _SHORTEST
+        self._lately, self._lately_seen = _NEVER, 0
+        self._too_much = 0
+
+    def excess(self, waiting: int) -> int:
+        """Called with each block: how many samples more than itself it should use up, now that so many wait.
+
+        A few; or, where 40 ms too much have waited for a fifth of a second, all of them, to be dropped.
+        """
+        self._lately = min(self._lately, waiting)
+        self._lately_seen += 1
+        if self._lately_seen >= _BACKLOG_BLOCKS:
+            backlog = self._lately - self._spare
+            self._lately, self._lately_seen = _NEVER, 0
+            if backlog > _BACKLOG:
+                self._begin()
+                return min(backlog, waiting)
+        self._fewest = min(self._fewest, waiting)
+        self._seen += 1
+        if self._seen >= self._window:
+            window, surplus = self._window, self._fewest - self._spare
+            self._begin()
+            self._too_much = surplus if surplus > self._HYSTERESIS else 0
+            self._window = max(_SHORTEST, window * 3 // 4)
+        step = max(0, min(STEP, self._too_much, waiting))
+        self._too_much -= step
+        return step
+
+    def ran_dry(self) -> None:
+        """Nothing was there when it was wanted: what waits from now on is needed for a while."""
+        self._begin()
+        self._window = min(_LONGEST, self._window * 2)
+
+    def _begin(self) -> None:
+        self._fewest, self._seen, self._too_much = _NEVER, 0, 0
+
+
+def stretched(sound: Samples, samples: int) -> Samples:
+    """The sound in so many samples, a few more or fewer than it has: linear interpolation."""
+    if sound.size == samples:
+        return sound
+    places = np.linspace(0, sound.size - 1, samples)
+    return np.rint(np.interp(places, np.arange(sound.size), sound)).astype(np.int16)
