@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 
 from softphone.errors import Failure
-from softphone.policy.audio import AudioOptions
+from softphone.policy.audio import AudioOptions, DeviceForm
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
 from softphone.policy.recording import RecordingFormat, RecordingOptions
@@ -219,6 +219,7 @@ class AudioDeviceView:
     name: str  # as people know it
     kind: DeviceKind
     is_default: bool = False
+    form: DeviceForm = DeviceForm.OPEN
 
 
 class RecordingCondition(enum.Enum):

@@ -19,9 +19,11 @@ from softphone.ua.call_warnings import CallWarning
 from softphone.ua.commands import CallId
 from softphone.ua.device_report import DeviceTestResult, DeviceTestView
 from softphone.ua.inputs import FlowDescription
+from softphone.ua.line_history import LineHistory
 from softphone.ua.media_report import MediaReport
 
 MAX_RECENT = 50  # ended calls kept in the state
+MAX_HISTORIES = 5  # of them whose line can still be drawn
 MAX_NOTICES = 20
 MAX_MESSAGES = 200
 MAX_MESSAGE_TEXT = 100_000  # characters of all messages kept together: the whole state crosses the link as one
@@ -154,6 +156,7 @@ class CallView:
     member_muted: bool = False  # nobody in the conference hears it
     deflected: ua.CallDeflected | None = None
     report: MediaReport | None = None
+    history: LineHistory = LineHistory()
     notice: Failure | None = None
     warnings: tuple[CallWarning, ...] = ()  # what is wrong now
     warned: tuple[CallWarning, ...] = ()  # all that was wrong, each once
@@ -374,12 +377,15 @@ def _ended(state: AppState, event: ua.CallEnded, now: float) -> AppState:
         ended=event,
         ended_at=now,
         report=event.report or call.report,
+        history=call.history.thinned(),
         recording_since=None,
     )
+    drawn, older = state.recent[: MAX_HISTORIES - 1], state.recent[MAX_HISTORIES - 1 :]
+    plain = tuple(replace(old, history=LineHistory()) if len(old.history) else old for old in older)
     return replace(
         state,
         calls=tuple(other for other in state.calls if other.id != event.call_id),
-        recent=(over, *state.recent)[:MAX_RECENT],
+        recent=(over, *drawn, *plain)[:MAX_RECENT],
     )
 
 
@@ -469,7 +475,7 @@ def _call_event(call: CallView, event: _CallChange, now: float) -> CallView:
         case ua.DigitPressed(digit=digit):
             return replace(call, digits_received=(call.digits_received + digit)[-100:])
         case ua.CallReported(report=report):
-            return replace(call, report=report)
+            return replace(call, report=report, history=call.history.with_report(report, now))
         case ua.CallNotice(failure=failure):
             return replace(call, notice=failure)
         case ua.CallWarningsChanged(warnings=warnings):

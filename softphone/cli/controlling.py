@@ -22,7 +22,7 @@ from softphone.engine.waiting import Inbox, Interrupted
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AnyEvent, EngineEnding, Noticed
 from softphone.state import AppState, CallView
-from softphone.ua.events import CallEnded, CallNotice, MessageDelivery, TransferEnded
+from softphone.ua.events import CallEnded, CallNotice, MessageDelivery, RecordingChanged, TransferEnded
 
 
 @dataclass(slots=True)
@@ -75,6 +75,8 @@ def _refusal(event: AnyEvent, request: Request, state: AppState) -> Failure | No
             return failure
         case CallNotice(call_id=call_id, failure=failure) if call_id in request.calls:
             return failure
+        case RecordingChanged(call_id=call_id, failure=Failure() as failure) if call_id in request.calls:
+            return failure
         case TransferEnded(call_id=call_id, failure=Failure() as failure) if call_id in request.calls:
             return None if request.done(state) else failure  # to have refused one is what was asked for
         case MessageDelivery(failure=Failure() as failure):
@@ -122,6 +124,7 @@ def _call(call: CallView) -> dict[str, Any]:
         "held_by_us": call.held_by_us,
         "held_by_peer": call.held_by_peer,
         "muted": call.muted,
+        "recording": call.recording,
         "in_conference": call.in_conference,
         "transfer_to": call.transfer.target if call.transfer is not None else None,
     }

@@ -24,6 +24,7 @@ from softphone.cli.lab_command import LabCommand
 from softphone.cli.options import ACCOUNT_OPTIONS, DEVICE_OPTIONS, MEDIA_OPTIONS, chosen_devices, with_options
 from softphone.cli.output import Output, Result, exit_code
 from softphone.cli.phone_access import Composition
+from softphone.cli.recordings_group import recordings
 from softphone.cli.registering import INTERRUPTED, RegisterCommand
 from softphone.cli.selftest import SelftestCommand
 from softphone.engine.waiting import run
@@ -198,6 +199,7 @@ def devices(composition: Composition, /, test: bool, seconds: float, **options: 
 cli.add_command(engine)
 cli.add_command(ctl)
 cli.add_command(events)
+cli.add_command(recordings)
 
 
 @cli.command(hidden=True)

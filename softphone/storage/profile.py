@@ -14,11 +14,15 @@ APPLICATION = "softphone"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`config` for settings, `state` for the journal and logs, `runtime` for the lock and the link's socket."""
+    """`config` for settings, `state` for the journal and logs, `runtime` for the lock and the link's socket.
+
+    `data` for what a person keeps; None: beside the state.
+    """
 
     config: Path
     state: Path
     runtime: Path
+    data: Path | None = None
 
     @property
     def settings_file(self) -> Path:
@@ -33,6 +37,10 @@ class Profile:
         return self.state / "instance-id"
 
     @property
+    def recordings(self) -> Path:
+        return (self.data or self.state) / "recordings"
+
+    @property
     def engine_log(self) -> Path:
         return self.state / "engine.log"
 
@@ -44,7 +52,8 @@ def user_profile() -> Profile:
         base = Path(named).absolute()
         return Profile(base, base, base / "run")
     dirs = platformdirs.PlatformDirs(APPLICATION, appauthor=False)
-    return Profile(Path(dirs.user_config_dir), Path(dirs.user_state_dir), _runtime(dirs.user_state_dir) / APPLICATION)
+    runtime = _runtime(dirs.user_state_dir) / APPLICATION
+    return Profile(Path(dirs.user_config_dir), Path(dirs.user_state_dir), runtime, Path(dirs.user_data_dir))
 
 
 def _runtime(state: str) -> Path:

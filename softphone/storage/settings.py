@@ -108,6 +108,7 @@ class AudioSection:
     speaker: str = ""
     ringer: str = ""  # where the phone rings; "": on the speaker
     echo_cancellation: Processing = Processing.AUTO
+    double_talk: Processing = Processing.AUTO
     noise_suppression: Processing = Processing.AUTO
     high_pass: Processing = Processing.ON
     gain_control: Processing = Processing.OFF

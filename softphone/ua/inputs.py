@@ -122,6 +122,16 @@ class MediaReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingReported:
+    """A recording runs, or it does not (any more). `failure` is why, or what the person should know of it."""
+
+    media_id: MediaId
+    recording: bool
+    failure: Failure | None = None
+    announced: bool = False  # the other side is to hear that it is recorded
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkChanged:
     """The local addresses changed or the machine woke: every flow is under suspicion.
 
@@ -145,5 +155,6 @@ Input = (
     | MediaTimedOut
     | DigitReceived
     | MediaReported
+    | RecordingReported
     | NetworkChanged
 )

@@ -171,6 +171,15 @@ def flow_lost(what: str) -> Failure:
     )
 
 
+def not_sip(what: str) -> Failure:
+    """The flow's stream cannot be framed any more."""
+    return Failure(
+        K.PROTOCOL,
+        f"The server sent what is not SIP: {what}.",
+        "The phone reconnects by itself; report it with a trace if it goes on.",
+    )
+
+
 def unencrypted(reason: str) -> Failure:
     """Media without encryption to which nobody agreed."""
     return Failure(

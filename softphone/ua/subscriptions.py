@@ -16,6 +16,7 @@ from softphone.ua.account import Account, AccountId, WatchedLine
 from softphone.ua.busy_lamps import DIALOG, BusyLamp
 from softphone.ua.commands import Dial, PickUp
 from softphone.ua.dial_target import parse_dial_target
+from softphone.ua.dialling import refuse_dial
 from softphone.ua.events import (
     Event,
     LineState,
@@ -66,7 +67,7 @@ class Subscriptions:
             pickup = pickup_of(lamp)
         except OperationFailed as error:
             refused = Dial(command.call_id, command.uri, command.account_id)
-            self._agent.refuse_dial(refused, error.failure, command.account_id)
+            refuse_dial(self._agent, refused, error.failure, command.account_id)
             return
         self._agent.dial(Dial(command.call_id, pickup.target, command.account_id), now, pickup.headers)
         if pickup.caller is not None and command.call_id in self._agent.calls:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
 from softphone.messages import AnyCommand
 from softphone.state import CallPhase, CallView, Encryption
-from softphone.ua.commands import JoinConference, LeaveConference, Rekey, SetMemberMuted, TransferTo
+from softphone.ua.commands import JoinConference, LeaveConference, Record, Rekey, SetMemberMuted, TransferTo
 from softphone.ui import words
 from softphone.ui.symbols import SymbolMenuButton
 
@@ -23,6 +24,7 @@ class CallMenuButton(SymbolMenuButton):
         self._submit, self._transfer = submit, transfer
         self._call: CallView | None = None
         self._others: tuple[CallView, ...] = ()
+        self._forbidden = ""
         self.setAccessibleName(self.tr("More"))
         menu = QMenu(self)
         menu.aboutToShow.connect(self.fill)
@@ -32,6 +34,10 @@ class CallMenuButton(SymbolMenuButton):
         self._call = call
         self._others = tuple(other for other in others if other.phase is CallPhase.ACTIVE)
         self.setEnabled(call.phase is CallPhase.ACTIVE)
+
+    def forbid_recording(self, reason: str) -> None:
+        """Why this phone may not record; "": it may."""
+        self._forbidden = reason
 
     def fill(self) -> None:
         """The entries for this moment."""
@@ -51,6 +57,8 @@ class CallMenuButton(SymbolMenuButton):
             text = self.tr("Let the others &hear it") if call.member_muted else self.tr("Let nobody &hear it")
             self._add(text, SetMemberMuted(call.id, not call.member_muted))
         menu.addSeparator()
+        text = self.tr("Stop &recording") if call.recording else self.tr("&Record this call")
+        self._add(text, Record(call.id, not call.recording)).setEnabled(call.recording or not self._forbidden)
         if call.security.encryption is Encryption.SRTP:
             self._add(self.tr("New encryption &keys"), Rekey(call.id))
 
@@ -61,8 +69,10 @@ class CallMenuButton(SymbolMenuButton):
         text = self.tr("Join with %s, not encrypted") if mixed else self.tr("Join with %s")
         self._add(text % self._named(other), JoinConference((call.id, other.id), unencrypted_agreed=mixed))
 
-    def _add(self, text: str, command: AnyCommand) -> None:
-        self.menu().addAction(text).triggered.connect(lambda _checked=False: self._submit(command))
+    def _add(self, text: str, command: AnyCommand) -> QAction:
+        action = self.menu().addAction(text)
+        action.triggered.connect(lambda _checked=False: self._submit(command))
+        return action
 
     @staticmethod
     def _named(call: CallView) -> str:

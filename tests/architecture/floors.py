@@ -31,6 +31,7 @@ FLOORS: Mapping[str, int] = {
     "lab": 4,
     "configuration": 4,
     "sound": 4,
+    "recordings": 4,
     "controller": 4,
     "state": 3,
     "ui": 5,
