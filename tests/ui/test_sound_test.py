@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from pytestqt.qtbot import QtBot
+from PySide6.QtWidgets import QPushButton
 
 from softphone.messages import StartDeviceTest, StopDeviceTest
 from softphone.state import AppState
@@ -17,7 +17,7 @@ from softphone.ui.call_view import RunningCallView
 from softphone.ui.level_meter import QUIETEST_DB
 from softphone.ui.main_window import MainWindow
 from tests.ui.conftest import Engine
-from tests.ui.hands import focused, key
+from tests.ui.hands import click, focused, key
 from tests.ui.sound_tests import DEAD, ECHO, GOOD, PLAYED, QUIET, TESTED, ended, failed, progressed, warned
 from tests.ui.states import READY, active, after
 
@@ -139,10 +139,11 @@ def test_a_new_warning_is_announced_once_and_urgently(window: MainWindow, monkey
     assert said == [(f"{w.reason} {w.remedy}", True) for w in (silent, loses)]
 
 
-def test_who_speaks_while_muted_is_heard_again_with_one_press(window: MainWindow, engine: Engine, qtbot: QtBot) -> None:
+def test_who_speaks_while_muted_is_heard_again_with_one_press(window: MainWindow, engine: Engine) -> None:
     muted: AppState = after(active(), ua.MuteChanged("c1", True))
     window.render_state(warned(CallWarningKind.SPEAKING_WHILE_MUTED, base=muted))
     box = card(window).warnings.boxes[CallWarningKind.SPEAKING_WHILE_MUTED]
     button = next(child for child in box.children() if getattr(child, "text", lambda: "")() == "Unmute")
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert isinstance(button, QPushButton)
+    click(button)
     assert engine.last() == Unmute("c1")
