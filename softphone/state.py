@@ -156,7 +156,7 @@ class CallView:
     member_muted: bool = False  # nobody in the conference hears it
     deflected: ua.CallDeflected | None = None
     report: MediaReport | None = None
-    history: LineHistory = LineHistory()
+    history: LineHistory = field(default_factory=LineHistory)
     notice: Failure | None = None
     warnings: tuple[CallWarning, ...] = ()  # what is wrong now
     warned: tuple[CallWarning, ...] = ()  # all that was wrong, each once
