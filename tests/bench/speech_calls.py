@@ -56,7 +56,7 @@ class Lane:
             match call.phone:
                 case "ours":
                     running.append(OurPhone(rig, kamailio, "bob", "b", codec=call.codec, devices=devices))
-                    kamailio.wait_registered("bob")
+                    kamailio.wait_registered("bob", timeout=30)
                     ear = self._record()
                     caller = OurPhone(rig, kamailio, "alice", "a", "bob", codec=call.codec, play=call.said)
                     running.append(caller)
@@ -86,7 +86,7 @@ class Lane:
             for phone in reversed(running):
                 phone.stop()
             for user in ("alice", "bob"):
-                kamailio.wait_registered(user, 0)
+                kamailio.wait_registered(user, 0, timeout=30)
 
     def _record(self) -> Recording:
         raw = self._directory / "heard.raw"

@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from softphone.engine.audio.backend import Samples
 from tests.bench.speech_calls import CODEC_RATES, Lane, SpeechCall
 from tests.bench.speech_scores import Score, said_file, scores
 from tests.peers.certificates import PrivateCa
@@ -39,7 +39,7 @@ LINES = {
     "bursts 10 %": Impairment(loss=0.10, burst=3, seed=14),
     "jitter 30 ms": Impairment(jitter=0.03, seed=15),
 }
-TRIES = 2  # of a call: a peer that crashes is given a second one
+TRIES = 3  # of a call: a peer that crashes is given another one
 NOISE = 0.1
 """PESQ by which two runs of one cell differ: a peer that is no more above ours is not above."""
 
@@ -50,6 +50,7 @@ Cell = tuple[str, str]
 class _Bench:
     rig: PulseRig
     ca: PrivateCa
+    speakers: SimpleQueue[str]
     said: dict[int, Path]
 
 
@@ -57,21 +58,25 @@ _here: list[tuple[Lane, dict[int, Path]]] = []
 """In each worker process: its lane, and the files to be said by their rates."""
 
 
-def _enter_lane(bench: _Bench, speakers: multiprocessing.Queue[str]) -> None:
+def _enter_lane(bench: _Bench) -> None:
     """In each worker process, once."""
-    _here.append((Lane(bench.rig, bench.ca, speakers.get()), bench.said))
+    _here.append((Lane(bench.rig, bench.ca, bench.speakers.get()), bench.said))
 
 
-def _call(phone: str, codec: str, line: str) -> Samples:
-    """In a worker: one call; raises only if all tries did."""
+def _call(phone: str, codec: str, line: str, heard: Path) -> None:
+    """In a worker: one call, whose sound goes to the file `heard`; raises only if all tries did."""
     (lane, said), *_ = _here
     call = SpeechCall(phone, codec, LINES[line], said[CODEC_RATES[codec]])
     for _ in range(TRIES - 1):
         try:
-            return lane.heard(call)
+            return np.save(heard, lane.heard(call))
         except (AssertionError, RuntimeError, OSError) as error:
-            print(f"{phone} {codec} {line}: once more, {str(error)[-300:]}", flush=True)
-    return lane.heard(call)
+            print(f"{phone} {codec} {line}: once more, {str(error)[:200]}", flush=True)
+    return np.save(heard, lane.heard(call))
+
+
+def _scores(speech: Speech, heard: Path, wide: bool) -> list[Score]:
+    return scores(speech, np.load(heard), wide)
 
 
 def cells() -> list[Cell]:
@@ -96,6 +101,8 @@ def test_speech_under_loss_beside_baresip_and_linphone(ca: PrivateCa, speech: Sp
             f" PESQ {middle.pesq:.2f} STOI {middle.stoi:.3f}  {[round(score.pesq, 2) for score in heard]}",
             flush=True,
         )
+    dumb = [f"{' '.join(cell)}: {phone}" for cell in results for phone in PHONES if phone not in results[cell]]
+    assert not dumb, f"no call came about: {dumb}"
     _report(results)
     below = [
         f"{codec} {line}: ours {_median(cell['ours']).pesq:.2f}, {peer} {_median(cell[peer]).pesq:.2f}"
@@ -107,13 +114,13 @@ def test_speech_under_loss_beside_baresip_and_linphone(ca: PrivateCa, speech: Sp
 
 
 def _calls(ca: PrivateCa, speech: Speech, wanted: list[Cell]) -> Iterator[tuple[str, Cell, list[Score]]]:
-    """Each call's scores as they come; scoring waits in a process of its own, with less priority than sound."""
-    directory = short_directory("said")
+    """Each call's scores as they come; they are made in a process of their own, with less priority than the sound."""
+    directory = Path(os.environ.get("SPEECH_KEEP", "")) if "SPEECH_KEEP" in os.environ else short_directory("said")
     said = {rate: said_file(speech, directory, rate) for rate in sorted(set(CODEC_RATES.values()))}
     assert ca.server.certificate.exists()  # made here, before the lanes all want it
-    fork = multiprocessing.get_context("fork")
+    fork, spawn = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
     with PulseRig() as rig:
-        speakers: multiprocessing.Queue[str] = fork.Queue()
+        speakers: SimpleQueue[str] = fork.SimpleQueue()
         for number in range(LANES):
             name = f"ear{number}"
             rig.control(
@@ -121,21 +128,23 @@ def _calls(ca: PrivateCa, speech: Speech, wanted: list[Cell]) -> Iterator[tuple[
                 f"sink_properties=device.description={name.capitalize()}",
             )
             speakers.put(name)
-        bench = _Bench(rig, ca, said)
+        # The lanes are forked while this process has but one thread.
         with (
-            ProcessPoolExecutor(1, fork, initializer=os.nice, initargs=(10,)) as scorer,
-            ProcessPoolExecutor(LANES, fork, initializer=_enter_lane, initargs=(bench, speakers)) as lanes,
+            ProcessPoolExecutor(LANES, fork, _enter_lane, (_Bench(rig, ca, speakers, said),)) as lanes,
+            ProcessPoolExecutor(1, spawn, os.nice, (10,)) as scorer,
         ):
-            running: dict[Future[Samples], tuple[str, Cell]] = {
-                lanes.submit(_call, phone, *cell): (phone, cell) for cell in wanted for phone in PHONES
-            }
+            running: dict[Future[None], tuple[str, Cell, Path]] = {}
+            for cell in wanted:
+                for phone in PHONES:
+                    heard = directory / f"{phone}-{'-'.join(cell)}.npy".replace(" ", "_")
+                    running[lanes.submit(_call, phone, *cell, heard)] = phone, cell, heard
             scoring: dict[Future[list[Score]], tuple[str, Cell]] = {}
             for future in as_completed(running):
-                phone, cell = running[future]
-                if kept := os.environ.get("SPEECH_KEEP"):
-                    np.save(Path(kept) / f"{phone}-{'-'.join(cell)}.npy".replace(" ", "_"), future.result())
-                wide = CODEC_RATES[cell[0]] > 8000
-                scoring[scorer.submit(scores, speech, future.result(), wide)] = (phone, cell)
+                phone, cell, heard = running[future]
+                if error := future.exception():
+                    print(f"{phone} {' '.join(cell)}: no call, {error}", flush=True)
+                    continue
+                scoring[scorer.submit(_scores, speech, heard, CODEC_RATES[cell[0]] > 8000)] = phone, cell
                 for ready in [scored for scored in scoring if scored.done()]:
                     yield *scoring.pop(ready), ready.result()
             for ready in as_completed(scoring):

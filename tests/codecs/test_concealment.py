@@ -39,6 +39,26 @@ def with_losses(sound: Samples, rate: int, lost: set[int]) -> Samples:
     )
 
 
+def with_bridges(sound: Samples, rate: int, lost: set[int]) -> Samples:
+    """As `with_losses`, where the frame after a gap is here before the gap's last one is played."""
+    samples = rate // 50
+    concealment = PitchConcealment(rate)
+    frames = sound[: len(sound) // samples * samples].reshape(-1, samples)
+    played = []
+    for number, frame in enumerate(frames):
+        if number not in lost:
+            played.append(concealment.received(frame))
+        elif number + 1 in lost:
+            played.append(concealment.conceal(samples))
+        else:
+            played.append(concealment.bridge(samples, frames[number + 1]))
+    return np.concatenate(played)
+
+
+def error(sound: Samples, heard: Samples) -> float:
+    return float(np.mean((sound[: len(heard)].astype(float) - heard) ** 2))
+
+
 def loudness(frame: Samples) -> float:
     return float(np.sqrt(np.mean(frame.astype(np.float64) ** 2)))
 
@@ -89,6 +109,40 @@ def test_a_long_gap_fades_and_is_almost_silent_after_80_ms() -> None:
     assert 20 * np.log10(levels[5] / levels[0]) < -25
     assert all(level > 0 for level in levels)  # never dead silence where there was speech
     assert levels[20] == pytest.approx(levels[10], rel=0.3)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("run", [1, 2, 3])
+def test_a_bridge_to_the_next_frame_is_nearer_to_the_original_than_a_repetition(rate: int, run: int) -> None:
+    sound = voice(rate, 2.0)
+    lost = {number + further for number in range(10, 90, 7) for further in range(run)}
+    assert error(sound, with_bridges(sound, rate, lost)) < 0.8 * error(sound, with_losses(sound, rate, lost))
+
+
+def test_neither_end_of_a_bridge_clicks_and_what_was_received_is_not_changed() -> None:
+    sound = voice(8000, 2.0)
+    natural = np.abs(np.diff(sound.astype(int))).max()
+    for number in range(5, 95):
+        heard = with_bridges(sound, 8000, {number, number + 1})
+        assert np.abs(np.diff(heard.astype(int))).max() <= 1.3 * natural
+        assert (heard[(number + 2) * 160 :] == sound[(number + 2) * 160 : len(heard)]).all()
+
+
+def test_a_word_that_begins_in_a_gap_is_heard_to_begin() -> None:
+    sound = voice(8000, 1.0)
+    sound[: 20 * 160] = 0
+    assert loudness(with_bridges(sound, 8000, {19})[19 * 160 + 80 : 20 * 160]) > 0.3 * loudness(sound[20 * 160 :])
+
+
+@pytest.mark.parametrize("length", [0, 1, 39, 41, 80, 161, 500])
+def test_a_bridge_can_lead_to_a_frame_of_any_length(length: int) -> None:
+    sound = voice(8000, 0.5)
+    concealment = PitchConcealment(8000)
+    concealment.received(sound[:800])
+    following = sound[960 : 960 + length]
+    assert len(concealment.bridge(160, following)) == 160
+    assert len(concealment.received(following)) == length
+    assert len(concealment.conceal(80)) == 80
 
 
 def test_before_any_sound_there_is_silence() -> None:

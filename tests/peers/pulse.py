@@ -124,6 +124,9 @@ class PulseRig:
             ],
         )
         self._server.until(self._answers, "to answer", timeout=10)
+        # PulseAudio gives up a priority that it was started with, and with it its sinks would lose theirs.
+        for task in Path(f"/proc/{self._server.pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(task.name), os.getpriority(os.PRIO_PROCESS, 0))
         for sink in SINKS:
             self._run("parec", ["parec", "-d", f"{sink}.monitor", "--latency-msec=10", "--raw"], stdout=os.devnull)
 
