@@ -18,7 +18,6 @@ from softphone.dsp.tone import ToneGenerator
 from softphone.engine.audio.backend import BLOCK_MS, Samples
 from softphone.engine.audio.file import MemoryEndpoint
 from softphone.engine.media.mixer import LINGER_MS, Mixer
-from softphone.engine.media.tone_player import Ring
 from softphone.engine.media.tone_player import Sound as SoundPlayed
 from softphone.engine.tones import Tones
 from softphone.errors import Failure, FailureKind, OperationFailed
