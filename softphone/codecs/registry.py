@@ -77,5 +77,8 @@ CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
     "OPUS": lambda setting: Opus(setting.library, setting.parameters, setting.bit_rate),
 }
 
-REDUNDANT = frozenset({"OPUS"})
-"""A packet of these helps to recover the one before it (`recover`), so it is worth waiting for on a lossy line."""
+REDUNDANT = frozenset({"OPUS", "PCMU", "PCMA"})
+"""A packet of these helps to recover the one before it (`recover`), so it is worth waiting for on a lossy line.
+
+Opus repeats what was in it; for G.711 it is the other end of the gap.
+"""
