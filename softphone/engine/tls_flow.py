@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from softphone.engine import failures
 from softphone.engine.failures import Peer
 from softphone.engine.handshake_watch import ClientHello, HandshakeWatch
+from softphone.engine.traffic_class import TrafficClass, mark
 from softphone.errors import Failure, LocalProtocolError, OperationFailed
 from softphone.ua.inputs import FlowDescription
 
@@ -31,7 +32,6 @@ WRITE_STALL_S = 15.0  # the write buffer may stay above its high water for this 
 CLOSE_S = 3.0  # for the last octets, after which the connection is cut
 _HIGH_WATER = 64 * 1024
 _READ = 64 * 1024
-_DSCP_AF31 = 26 << 2  # signalling, RFC 4594 §4.2 as commonly marked
 
 
 class TlsRole(Protocol):
@@ -342,18 +342,13 @@ def read_peer_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
 
 
 def prepare_socket(transport: asyncio.Transport) -> None:
-    """No Nagle delay, keep-alive, and AF31 for signalling where the system lets us."""
+    """No Nagle delay, keep-alive, and the mark of signalling."""
     sock = transport.get_extra_info("socket")
     if sock is None:
         return
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    if sock.family == socket.AF_INET6:
-        if hasattr(socket, "IPV6_TCLASS"):
-            options.append((socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _DSCP_AF31))
-    else:
-        options.append((socket.IPPROTO_IP, socket.IP_TOS, _DSCP_AF31))
-    for option in options:
-        with contextlib.suppress(OSError):  # a mark that the system refuses changes nothing for us
+    mark(sock, TrafficClass.SIGNALLING)
+    for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)):
+        with contextlib.suppress(OSError):  # without them it works as well
             sock.setsockopt(*option)
 
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from softphone.engine.traffic_class import TrafficClass, mark
 from softphone.errors import Failure, FailureKind, OperationFailed
 
 Address = tuple[str, int]
@@ -21,7 +22,6 @@ Address = tuple[str, int]
 LARGEST_DATAGRAM = 2048
 """Octets taken of one datagram; media packets are far smaller, what is cut does not authenticate."""
 _RECEIVE_BUFFER = 256 * 1024
-_EXPEDITED_FORWARDING = 46 << 2  # DSCP EF in the TOS octet (RFC 3246, RFC 4594 §4.1)
 _ATTEMPTS = 100
 
 
@@ -91,11 +91,7 @@ def _bind(address: str, port: int) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         with contextlib.suppress(OSError):
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        with contextlib.suppress(OSError, AttributeError):  # a wish: Windows marks by policy only
-            if family == socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED_FORWARDING)
-            else:
-                bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED_FORWARDING)
+        mark(bound, TrafficClass.VOICE)
         bound.setblocking(False)
         bound.bind((address, port))
     except BaseException:
