@@ -26,6 +26,7 @@ from softphone.ua.device_report import DeviceTestStep
 from softphone.ua.events import RegistrationState
 from softphone.ui.call_view import RunningCallView
 from softphone.ui.main_window import MainWindow
+from tests.ui.recorded_calls import LISTED, RECORDED
 from tests.ui.sound_tests import TESTED, progressed, warned
 from tests.ui.states import (
     BOB,
@@ -171,6 +172,13 @@ def sound_test(window: MainWindow) -> None:
     window.show_device_test()
 
 
+def recordings(window: MainWindow) -> None:
+    window.render_state(LISTED)
+    window.show_recordings()
+    window.recordings.list.setCurrentRow(0)
+    window.recordings.ask_to_export()
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": signing_in,
     "call": states(PAST, active(base=PAST)),
@@ -199,6 +207,8 @@ SCENES: dict[str, Scene] = {
     "conference": states(LINES, CONFERENCE),
     "several": states(PAST, SEVERAL),
     "eight": states(READY, EIGHT),
+    "recorded": states(READY, after(RECORDED, ua.MuteChanged("c1", True))),
+    "recordings": recordings,
     "sound-test": sound_test,
     "speaking": speaking,
     "warned": states(READY, warned(CallWarningKind.MICROPHONE_SILENT, CallWarningKind.LINE_LOSES)),
