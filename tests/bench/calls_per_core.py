@@ -21,6 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from softphone.engine.audio.backend import AudioEndpoint
@@ -78,7 +79,7 @@ class Ramp:
             name = f"call{self.calls}"
             self.engine.open(name, "127.0.0.1")
             with self._told:
-                self._told.wait_for(lambda name=name: name in self._opened, 10)
+                self._told.wait_for(partial(self._opened.__contains__, name), 10)
             ours, theirs = (SecretBytes(secrets.token_bytes(AES_CM_128_HMAC_SHA1_80.material_length)) for _ in "ab")
             security = SrtpSecurity(SrtpKey(AES_CM_128_HMAC_SHA1_80, ours), SrtpKey(AES_CM_128_HMAC_SHA1_80, theirs))
             self.engine.start(name, _media(self._far_port, security), self._endpoint)

@@ -22,7 +22,12 @@ def main() -> None:
     endpoint = devices.endpoint(DeviceChoice(*sys.argv[1:3]), lambda failure: print(failure.reason, flush=True))
     endpoint.start()
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     samples = int(endpoint.sample_rate * BLOCK_S)
     next_ = time.monotonic()
     while not ended.is_set():

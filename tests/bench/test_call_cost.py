@@ -56,7 +56,7 @@ def _note(figures: Figures, name: str, value: float) -> None:
     figures.setdefault(name, []).append(value)
 
 
-Pair = tuple[BenchPhone, BenchPhone, Callable[[], None]]
+Pair = tuple[BenchPhone, BenchPhone, Callable[[], object]]
 
 
 def _our_pair(rig: PulseRig, kamailio: Kamailio, codec: str) -> Pair:
@@ -70,7 +70,7 @@ def _baresip_pair(rig: PulseRig, kamailio: Kamailio, codec: str) -> Pair:
     callee = BaresipPhone(rig, kamailio, "bob", "b", codec=codec)
     caller = BaresipPhone(rig, kamailio, "alice", "a", codec=codec)
     caller.phone.dial("sip:bob@sip.test")
-    return caller, callee, lambda: caller.phone.wait_for("CALL_ESTABLISHED", timeout=20) and None
+    return caller, callee, lambda: caller.phone.wait_for("CALL_ESTABLISHED", timeout=20)
 
 
 @contextmanager

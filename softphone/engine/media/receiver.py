@@ -154,20 +154,19 @@ class Receiver:
             return True, ""
         if packet.payload_type != self._media.format.receive_payload_type and not self._is_comfort_noise(packet):
             return True, ""
-        if self._media.direction.receives:
+        if self._receives:
             self._jitter_buffer.put(packet, now)
         return True, self._events.audio(packet) or ""
 
     def block(self, now: float) -> Samples:
         """The next 10 ms for the speaker at the endpoint's rate; silence in hold."""
-        wanted = self._endpoint_rate * BLOCK_MS // 1000
-        if not self._media.direction.receives:
+        if not self._receives:
             self.level.update(self._silence)
             return self._silence
-        ready = self._ready
+        ready, wanted = self._ready, self._silence.size
         while ready.size < wanted:
             ahead = ready.size / self._endpoint_rate + self._scaler.pending / self._codec.sample_rate
-            played = self._resampler.process(self._next(self._codec.sample_rate * BLOCK_MS // 1000, now + ahead))
+            played = self._resampler.process(self._next(self._frame, now + ahead))
             self.level.update(played)
             ready = np.concatenate((ready, played)) if ready.size else played
         block, self._ready = ready[:wanted], ready[wanted:]
@@ -246,7 +245,9 @@ class Receiver:
     def _use(self, codec: Codec) -> None:
         """Codec and direction as negotiated: what is held from before is dropped."""
         media = self._media
+        self._receives = media.direction.receives
         self._codec: Codec = codec
+        self._frame = codec.sample_rate * BLOCK_MS // 1000
         clock_rate = media.format.clock_rate
         self._jitter_buffer = AdaptiveJitterBuffer(
             clock_rate, clock_rate * BLOCK_MS // 1000, redundant=media.format.name in REDUNDANT
