@@ -18,6 +18,7 @@ from softphone.engine.audio.device_test import TestedDevices
 from softphone.engine.audio.file import FileEndpoint
 from softphone.engine.audio.null import NullEndpoint
 from softphone.engine.audio.sound_devices import SoundDevices
+from softphone.engine.audio.voice_processing import VoiceProcessing
 from softphone.errors import Failure
 from softphone.messages import AudioDeviceView, DeviceKind
 from softphone.storage.settings import AudioSection
@@ -55,6 +56,7 @@ class Sound:
         self._devices: SoundDevices | None = None
         self._endpoint: AudioEndpoint | None = None
         self._card: SoundCardEndpoint | None = None
+        self._processing: VoiceProcessing | None = None  # around the card
         self._ringer: SoundCardEndpoint | None = None
 
     def check(self) -> None:
@@ -91,9 +93,11 @@ class Sound:
         return self._ringer
 
     def settings_changed(self) -> None:
-        """Other devices may have been chosen: they are used from now on, in running calls too."""
+        """Other devices or another treatment may have been chosen: in force from now on, in running calls too."""
         if self._card is not None:
             self._card.choose(self._device_choice())
+        if self._processing is not None:
+            self._processing.use(configuration.audio_options(self._chosen()))
         if self._ringer is not None:
             self._ringer.choose(self._ringer_choice())
 
@@ -105,7 +109,9 @@ class Sound:
                 return NullEndpoint()
             case _:
                 self._card = self._sound_devices().endpoint(self._device_choice(), self._notice)
-                return self._card
+                options = configuration.audio_options(self._chosen())
+                self._processing = VoiceProcessing(self._card, options, self._notice)
+                return self._processing
 
     def tested_devices(self) -> TestedDevices:
         """The chosen microphone and speaker as they are, with nothing done to the voice: for the test of them.
@@ -158,4 +164,7 @@ class Sound:
 
 
 def _views(devices: tuple[AudioDevice, ...]) -> tuple[AudioDeviceView, ...]:
-    return tuple(AudioDeviceView(device.id, device.name, _KINDS[device.kind], device.is_default) for device in devices)
+    return tuple(
+        AudioDeviceView(device.id, device.name, _KINDS[device.kind], device.is_default, device.form)
+        for device in devices
+    )

@@ -50,7 +50,10 @@ class PlayedReference:
 
     def played(self, sound: Samples, device_took: int) -> None:
         """Handed to the device, as long as it became for that; of all so far the device has taken so many to play."""
-        self._ring[np.arange(self._handed, self._handed + sound.size) % _RING] = sound
+        start = self._handed % _RING
+        first = min(sound.size, _RING - start)
+        self._ring[start : start + first] = sound[:first]
+        self._ring[: sound.size - first] = sound[first:]
         self._handed += sound.size
         self._device_took = device_took
 
@@ -81,7 +84,7 @@ class PlayedReference:
         return stretched(self._ring[np.arange(start, end) % _RING], _BLOCK)
 
     def _ahead(self) -> int:
-        """Towards what is observed, a sample at a time: a canceller follows that. Quick changes it has to learn anew."""
+        """Towards what is observed, a sample at a time: a canceller follows it. Quick changes it has to learn."""
         if self._offset is None or abs(self._quick - self._offset) > _JUMP:
             self._slow = self._quick
             self._offset = round(self._quick)

@@ -17,6 +17,7 @@ import numpy as np
 
 from softphone.engine.audio.backend import BLOCK_MS, DEVICE_RATE, AudioDevice, AudioDeviceKind, Samples
 from softphone.engine.audio.block_queue import BlockQueue
+from softphone.engine.audio.device_form import device_form
 from softphone.engine.audio.device_thread import DeviceUnavailable
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class PortAudioSystem:
             ):
                 if count > 0:
                     is_default = api is apis[0] and api[key] == index
-                    found.append(AudioDevice(f"{entry['name']}, {api['name']}", entry["name"], kind, is_default, count))
+                    name = entry["name"]
+                    device_id, form = f"{name}, {api['name']}", device_form(name)
+                    found.append(AudioDevice(device_id, name, kind, is_default, count, form))
         return tuple(found)
 
     def open_capture(self, device: AudioDevice) -> PortAudioCapture:
@@ -218,7 +221,11 @@ class PortAudioPlayback(_PortAudioStream):
     def __init__(self, device: str) -> None:
         super().__init__(device, BlockQueue(PLAYBACK_LIMIT, PLAYBACK_SURPLUS))
         self._filling = True
-        self.taken = 0  # samples, of what was handed to this stream
+
+    @property
+    def taken(self) -> int:
+        """What a full queue dropped counts as taken: it is gone, and what comes after it plays as much earlier."""
+        return self.queue.passed * _BLOCK
 
     def write(self, frame: Samples) -> int:
         octets = frame.tobytes()
@@ -233,7 +240,5 @@ class PortAudioPlayback(_PortAudioStream):
         else:
             block = self.queue.take()
             self._filling = block is None
-            if block is not None:
-                self.taken += _BLOCK
             outdata[:] = _SILENCE if block is None else block
         self._called_back()

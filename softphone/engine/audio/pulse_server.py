@@ -13,9 +13,9 @@ from typing import Any
 
 from softphone.engine.audio import pulse_library as pulse
 from softphone.engine.audio.backend import AudioDevice, AudioDeviceKind
+from softphone.engine.audio.device_form import device_form
 from softphone.engine.audio.device_thread import DeviceUnavailable
 from softphone.engine.audio.pulse_streams import PulseCapture, PulseLock, PulsePlayback
-from softphone.policy.audio import DeviceForm
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +24,6 @@ PATIENCE = 1.5
 _POLL = 0.002
 _PROPERTIES = {b"media.role": b"phone", b"application.name": b"Softphone", b"application.icon_name": b"softphone"}
 """Other sound may be lowered for a phone."""
-_WORN = frozenset({"headset", "headphone", "handset"})
-"""Values of `device.form_factor`."""
 
 
 class PulseServer:
@@ -196,21 +194,20 @@ class PulseServer:
 
     def _described(self, info: Any) -> dict[str, Any]:
         """On libpulse's thread: what is wanted of it, before it is gone."""
-        form = self._text(self._lib.pa_proplist_gets(info.proplist, b"device.form_factor"))
-        port = self._text(info.active_port.name) if info.active_port != self._null else ""
         return {
             "name": self._text(info.name),
             "index": int(info.index),
             "description": self._text(info.description),
             "channels": int(info.channel_map.channels),
             "monitor_of": None if info.monitor == pulse.NO_INDEX else int(info.monitor),
-            "worn": form in _WORN or "headphone" in port or "headset" in port,
+            "form_factor": self._text(self._lib.pa_proplist_gets(info.proplist, b"device.form_factor")),
+            "port": self._text(info.active_port.name) if info.active_port != self._null else "",
         }
 
     def _device(self, described: dict[str, Any], kind: AudioDeviceKind, default: str) -> AudioDevice:
         name = described["name"]
-        form = DeviceForm.WORN if described["worn"] else DeviceForm.OPEN
         title, channels, serial = described["description"] or name, described["channels"], described["index"]
+        form = device_form(title, described["form_factor"], described["port"])
         return AudioDevice(name, title, kind, name == default, channels, form, serial)
 
     def _text(self, octets: Any) -> str:

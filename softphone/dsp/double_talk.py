@@ -1,0 +1,66 @@
+"""Whether the person talks, seen in what a linear echo filter leaves: more than it ever leaves of an echo.
+
+Owns: `NearTalk`. Must not know: which filter, devices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from softphone.dsp.echo_filter import Power
+
+_EDGES = np.array([2, 5, 8, 11, 14, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 124])
+"""First bins (of 50 Hz) of the bands, up to 8 kHz."""
+_END = 160
+_FLOOR = 48_000.0
+"""Power of a band (of 160 samples, without their window's gain) that counts as silence."""
+_RISE = 10 ** (0.02 / 10)
+_FALL = 10 ** (0.18 / 10)
+"""Per block: together they follow what is left of an echo in its best tenth of the time, which no talker raises."""
+_MARGIN = 10**1.8
+"""What is left in its worst tenth, over the best."""
+_LEFT = (1e-5, 4.0)
+_TRUSTED = 10**-1.5
+"""More than this part of an echo left in most bands' best time: the filter has not learnt it, and is not heard."""
+_REVERBERATES = 0.8  # per block: what an echo is judged by goes on sounding
+_TALKS = 0.7  # of the power is no echo
+_HOLD = 10  # blocks
+
+
+class NearTalk:
+    """`weight` is how much of the linear filter's output is to be heard: 1 while the person talks, falling to 0."""
+
+    def __init__(self) -> None:
+        self._left = np.full(_EDGES.size, 1.0)
+        self._echo = np.zeros(_EDGES.size)
+        self._error = np.zeros(_EDGES.size)
+        self._hold = 0
+        self.weight = 0.0
+
+    def forget(self) -> None:
+        """The filter has begun again: until it has learnt anew, its output is not to be heard."""
+        self._left[:] = 1.0
+
+    def observe(self, error_power: Power, echo_power: Power) -> float:
+        """The weight after a block of these power spectra (`EchoFilter`)."""
+        self._error += np.add.reduceat(error_power[:_END], _EDGES)
+        self._error *= 0.5
+        self._echo = np.maximum(np.add.reduceat(echo_power[:_END], _EDGES), self._echo * _REVERBERATES)
+        self._learn()
+        explained = _MARGIN * self._left * self._echo + _FLOOR
+        talk = float(np.maximum(0.0, self._error - explained).sum())
+        trusted = float(np.median(self._left)) < _TRUSTED or float(self._echo.sum()) < _FLOOR
+        if trusted and talk > _TALKS * (float(self._error.sum()) + _FLOOR * _EDGES.size):
+            self._hold, self.weight = _HOLD, 1.0
+        elif self._hold and trusted:
+            self._hold -= 1
+        else:
+            self._hold = 0
+            self.weight = self.weight * 0.9 if self.weight > 0.01 else 0.0
+        return self.weight
+
+    def _learn(self) -> None:
+        sounds = self._echo > _FLOOR
+        ratio = self._error / (self._echo + 1.0)
+        learnt = self._left * np.where(ratio > self._left, _RISE, 1 / _FALL)
+        self._left = np.where(sounds, np.clip(learnt, *_LEFT), self._left)
