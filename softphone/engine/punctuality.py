@@ -59,6 +59,8 @@ class _Program:
 
 def allow_punctual_threads() -> None:
     """For a program that carries calls, in its main thread and before their threads ask: others leave it ordinary."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # no handler of signals can be set here, so nothing would stop a runaway
     _Program.allowed = True
     if sys.platform == "linux":
         signal.signal(signal.SIGXCPU, _stop_run_aways)
