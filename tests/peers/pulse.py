@@ -60,6 +60,13 @@ class Recording:
         """Samples so far: of two recordings at one moment, the difference is that of their beginnings."""
         return self._raw.stat().st_size // 2
 
+    def latest(self, samples: int) -> NDArray[np.int16]:
+        """The last of them; fewer where there are not so many yet."""
+        with self._raw.open("rb") as raw:
+            raw.seek(max(0, self.delivered() - samples) * 2)
+            octets = raw.read()
+        return np.frombuffer(octets[: len(octets) // 2 * 2], np.int16)
+
     def stop(self) -> NDArray[np.int16]:
         self._process.stop()
         octets = self._raw.read_bytes()
