@@ -25,6 +25,8 @@ _CAPTURE_SPARE = 240  # samples that wait beside the block that is taken
 _CAPTURE_LONGEST_MS = 500  # a media thread that was held up fetches what it missed; more than that is dropped
 _PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
 _PLAYBACK_SPARE = 480  # samples: ours may come late by so much
+_LOOK_EVERY = 10  # writes
+_MOST = 1 << 30  # octets; libpulse says (size_t) -1 for a stream that has none
 _PLAYBACK_LONGEST_MS = 80  # what is beyond is dropped: the device does not play, or far too slowly
 
 
@@ -165,7 +167,7 @@ class PulseCapture(_PulseStream):
             return
         lib.pa_threaded_mainloop_lock(self._mainloop)
         try:
-            if self._closed or lib.pa_stream_get_state(stream) != pulse.STREAM_READY:
+            if self._closed:
                 return
             before = len(self._held)
             while lib.pa_stream_peek(stream, self._data, octets) == 0 and (count := octets[0]) > 0:
@@ -192,7 +194,9 @@ class PulsePlayback(_PulseStream):
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Voice")
         self._slack = Slack(_PLAYBACK_SPARE)
+        self._room = 0  # octets that the server wants to have waiting
         self._written = self._done = 0  # octets: handed over, played
+        self._writes = 0
         self._underflow = -1
         attributes = self._attributes(
             maxlength=2 * _PLAYBACK_LONGEST_MS * _MS,
@@ -217,12 +221,16 @@ class PulsePlayback(_PulseStream):
             return 0
         lib.pa_threaded_mainloop_lock(self._mainloop)
         try:
-            if self._closed or lib.pa_stream_get_state(stream) != pulse.STREAM_READY:
+            if self._closed:
                 return 0
             wanted = lib.pa_stream_writable_size(stream)
-            room = lib.pa_stream_get_buffer_attr(stream).tlength  # another device may have another one
-            self._note(room, wanted)
-            excess = self._slack.excess((room - wanted) // 2)
+            if wanted > _MOST:  # not ready, or ended
+                return 0
+            if self._writes % _LOOK_EVERY == 0:
+                self._look()
+            self._writes += 1
+            self._note(wanted)
+            excess = self._slack.excess((self._room - wanted) // 2)
             if wanted < 2 * frame.size or excess > STEP:
                 self.dropped += frame.size
                 return 0
@@ -233,19 +241,23 @@ class PulsePlayback(_PulseStream):
         finally:
             lib.pa_threaded_mainloop_unlock(self._mainloop)
 
-    def _note(self, room: int, wanted: int) -> None:
-        """Under the lock: how far the device has come, and whether it ran dry."""
-        done = self._written - (room - wanted)
-        if done > self._done:
-            self.passed += (done - self._done) // 2
-            self._passed_at = time.monotonic()
-        self._done = done
+    def _look(self) -> None:
+        """Under the lock: what changes seldom. On another device there may be other room."""
+        self._room = self._lib.pa_stream_get_buffer_attr(self._stream).tlength
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow
             if self.flowing:
                 self.missing += 1
                 self._slack.ran_dry()
+
+    def _note(self, wanted: int) -> None:
+        """How far the device has come."""
+        done = self._written - (self._room - wanted)
+        if done > self._done:
+            self.passed += (done - self._done) // 2
+            self._passed_at = time.monotonic()
+        self._done = done
 
     def _in_motion(self) -> bool:
         return bool(self._lib.pa_stream_writable_size(self._stream) > 0)
