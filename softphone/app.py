@@ -22,7 +22,9 @@ from softphone.engine.hooks import Hooks
 from softphone.engine.journal import Journal
 from softphone.engine.link.failures import engine_unreachable
 from softphone.engine.link.place import LinkPlace
+from softphone.engine.media.media_engine import MediaEngine
 from softphone.engine.network_watch import NetworkWatch
+from softphone.engine.ports import Media, Post
 from softphone.engine.process.engine_log import log_to_stderr
 from softphone.engine.process.engine_process import EngineParts, EngineProcess, NoticeEndpoints
 from softphone.engine.process.hardening import forbid_core_dumps
@@ -49,12 +51,13 @@ from softphone.messages import (
 )
 from softphone.policy.recording import RecordingOptions
 from softphone.recordings import RecordingsDesk, library
-from softphone.sound import AudioChoice, AudioKind, Sound
+from softphone.sound import AudioChoice, Sound
 from softphone.state import AppState
 from softphone.storage.instance import instance_id, new_instance_id
 from softphone.storage.recording_key import RecordingKey
 from softphone.storage.settings import AudioSection, SettingsFile
 from softphone.storage.unhurried_secrets import UnhurriedPasswordStore
+from softphone.ua.inputs import Input, MediaReported
 from softphone.ua.user_agent import UserAgent
 from softphone.window_process import WindowStart, open_window
 
@@ -87,7 +90,7 @@ class Application:
             stack.callback(sound.close)
             trace = Trace(stack.enter_context(_trace_file(request.trace))) if request.trace is not None else None
             core = EngineCore(
-                _agent(request.audio),
+                UserAgent(secrets.token_bytes),
                 opener=FlowOpener(),
                 tls_settings=lambda account_id: replace(
                     controller.tls_settings(account_id), client_key_password=request.client_key_password
@@ -95,6 +98,7 @@ class Application:
                 endpoint=lambda media_id: sound.endpoint(),  # noqa: ARG005 - every call gets the same choice
                 publish=controller.publish,
                 trace=trace,
+                media=_media(sound),
                 speaker=sound.speaker,
                 ringer=sound.ringer,
                 tones=Tones(lambda failure: controller.publish(Noticed(failure))),
@@ -187,11 +191,12 @@ class Application:
             recordings=desk.command,
         )
         core = EngineCore(
-            _agent(request.audio),
+            UserAgent(secrets.token_bytes),
             opener=FlowOpener(),
             tls_settings=controller.tls_settings,
             endpoint=endpoints,
             publish=controller.publish,
+            media=_media(sound),
             speaker=lambda: endpoints.wrapped(speaker) if (speaker := sound.speaker()) is not None else None,
             ringer=lambda: endpoints.wrapped(ringer) if (ringer := sound.ringer()) is not None else None,
             recorder=Recorder(RecorderSettings(recording_options, folder, key)),
@@ -243,10 +248,18 @@ class Application:
             sound.close()
 
 
-def _agent(audio: AudioChoice) -> UserAgent:
-    agent = UserAgent(secrets.token_bytes)
-    agent.watches.live_microphone = audio.kind is AudioKind.DEVICE
-    return agent
+def _media(sound: Sound) -> Callable[[Post], Media]:
+    """The media thread; what it reports of a call tells of the microphone, too."""
+
+    def made(post: Post) -> Media:
+        def told(what: Input) -> None:
+            if isinstance(what, MediaReported):
+                what = replace(what, report=replace(what.report, microphone=sound.microphone()))
+            post(what)
+
+        return MediaEngine(told)
+
+    return made
 
 
 def _follow_tones(controller: Controller, tones: Tones) -> None:

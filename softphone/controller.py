@@ -38,6 +38,7 @@ from softphone.messages import (
     Noticed,
     PinCertificate,
     PlaySample,
+    PressKey,
     Quit,
     RaiseWindow,
     SettingsChanged,
@@ -92,7 +93,7 @@ class Controller:
         quit_engine: Callable[[], None],
         instance_id: str = "",
         device_tester: DeviceTester | None = None,
-        play_sample: Callable[[PlaySample | StopSample], None] | None = None,
+        play_sample: Callable[[PlaySample | StopSample | PressKey], None] | None = None,
         recordings: Callable[[RecordingsCommand], None] | None = None,
     ) -> None:
         """Without a settings file nothing is loaded or saved (a script's own engine).
@@ -216,7 +217,7 @@ class Controller:
                 self._save(replace(self._settings, audio=audio))
             case ChangeAudioOptions(options=options):
                 self._save(configuration.with_audio_options(self._settings, options))
-            case PlaySample() | StopSample():
+            case PlaySample() | StopSample() | PressKey():
                 if self._play_sample is not None:
                     self._play_sample(command)
             case StartDeviceTest(step=step):

@@ -146,6 +146,13 @@ class StopSample:
 
 
 @dataclass(frozen=True, slots=True)
+class PressKey:
+    """A key of the dial pad, where no call is to hear it: the person does. In a call, SendDigits does both."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartDeviceTest:
     """Microphone and speaker of the settings, while no call runs; DeviceTestEnded follows."""
 
@@ -195,6 +202,7 @@ AppCommand = (
     | ChangeAudioOptions
     | PlaySample
     | StopSample
+    | PressKey
     | StartDeviceTest
     | StopDeviceTest
     | ChangeRecordingOptions

@@ -254,7 +254,7 @@ class EngineCore:
             case PlayTone():
                 self._play_tone(action)
             case PlayDigit(digit=digit):
-                self._play_digit(digit)
+                self.play_key(digit)
             case _:
                 assert_never(action)
 
@@ -358,7 +358,8 @@ class EngineCore:
         if endpoint is not None or tone in _OVER_A_CALL:
             self._media.play_tone(action.call_id, self.tones.sound(tone, action.ringtone), endpoint)
 
-    def _play_digit(self, digit: str) -> None:
+    def play_key(self, digit: str) -> None:
+        """What a key that is pressed sounds like to the person."""
         sound = self.tones.key(digit)
         endpoint = self._endpoint_or_none(self._speaker)
         if sound is not None and endpoint is not None:

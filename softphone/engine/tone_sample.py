@@ -1,4 +1,4 @@
-"""A tone for the person to listen to in the settings: begun, ended, and over by itself after a while.
+"""A tone for the person to listen to in the settings: begun, ended, and over by itself after a while. Also of keys.
 
 Owns: that one sample at most sounds, and that everybody hears when it begins and ends. Lives on the engine's loop.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from softphone.engine.core import EngineCore
 from softphone.errors import Failure, FailureKind
-from softphone.messages import AppEvent, Noticed, PlaySample, SamplePlaying, StopSample
+from softphone.messages import AppEvent, Noticed, PlaySample, PressKey, SamplePlaying, StopSample
 
 LONGEST_S = 12.0
 
@@ -21,8 +21,11 @@ class ToneSample:
         self._playing = False
         self._task: asyncio.Task[None] | None = None
 
-    def command(self, command: PlaySample | StopSample) -> None:
+    def command(self, command: PlaySample | StopSample | PressKey) -> None:
         """A new sample takes the place of the one before."""
+        if isinstance(command, PressKey):
+            self._core.play_key(command.key)
+            return
         if self._task is not None:
             self._task.cancel()
             self._task = None

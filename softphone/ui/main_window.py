@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from softphone.errors import Failure
-from softphone.messages import AnyCommand, SignOut
+from softphone.messages import AnyCommand, PressKey, SignOut
 from softphone.state import AppState, CallPhase
 from softphone.ua.commands import Dial, PickUp, Register
 from softphone.ui import words
@@ -36,6 +36,7 @@ from softphone.ui.lines_pane import LinesPane
 from softphone.ui.messages_page import MessagesPage
 from softphone.ui.options_page import OptionsPage
 from softphone.ui.page_stack import PageStack
+from softphone.ui.quality_page import QualityPage
 from softphone.ui.recent_list import RecentList
 from softphone.ui.recordings_page import RecordingsPage
 from softphone.ui.settings_pane import SettingsPane
@@ -97,6 +98,9 @@ class MainWindow(QMainWindow):
         self.messages.finished.connect(self.show_phone)
         self.recordings = RecordingsPage(submit)
         self.recordings.finished.connect(self.show_phone)
+        self.quality = QualityPage()
+        self.quality.finished.connect(self.show_phone)
+        self.calls.quality_wanted.connect(self.show_quality)
         self.device_test = DeviceTestPane(submit)
         self.device_test.finished.connect(self.show_phone)
         self.phone = self._phone_page(hint)
@@ -111,10 +115,11 @@ class MainWindow(QMainWindow):
             self.messages,
             self.recordings,
             self.device_test,
+            self.quality,
         ):
             self.pages.addWidget(page)
         self.pages.currentChanged.connect(lambda _page: self._arrange())
-        for page in (self.settings, self.options, self.messages, self.recordings, self.device_test):
+        for page in (self.settings, self.options, self.messages, self.recordings, self.device_test, self.quality):
             escape = QShortcut(QKeySequence("Escape"), page, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             escape.activated.connect(self.show_phone)
         inside = QWidget()
@@ -132,6 +137,7 @@ class MainWindow(QMainWindow):
         page = QWidget()
         self.dial_view = DialView()
         self.dial_view.call.connect(self.dial)
+        self.dial_view.pad.pressed.connect(lambda key: self._submit(PressKey(key)))
         self.lines = LinesPane()
         self.lines.call.connect(self.dial_with)
         self.lines.pick_up.connect(lambda uri, account: self._submit(PickUp(secrets.token_hex(8), account, uri)))
@@ -214,6 +220,7 @@ class MainWindow(QMainWindow):
         self.settings.render_state(state)
         self.device_test.render_state(state)
         self.recordings.render_state(state)
+        self.quality.render_state(state)
         self.sign_in.render_state(state)
         self._render_sign_out(state)
         self._notice(state, before)
@@ -330,6 +337,12 @@ class MainWindow(QMainWindow):
             self._show_page(self.messages)
             self.messages.begin(self.dial_view.address.text().strip(), self.dial_view.account_id)
             self._show_unread()
+
+    def show_quality(self, call_id: str) -> None:
+        if self._state is not None:
+            self._show_page(self.quality)
+            self.quality.show_call(call_id, self._state)
+            self.quality.back.setFocus()
 
     def show_sign_in(self, account_id: str) -> None:
         state = self._state or AppState()

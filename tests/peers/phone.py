@@ -87,11 +87,13 @@ class PhoneUnderTest:
         options: Mapping[str, Any] | None = None,
         also: Sequence[tuple[AccountSettings, str]] = (),
         devices: tuple[str, str] | None = None,
+        audio: Mapping[str, Any] | None = None,
     ) -> None:
         """`play` is said once in each call; what is heard in the last call is what `heard` gives.
 
         `options` are other fields of AccountSettings. `also`: further accounts with their passwords; nothing is heard
-        then. `devices`: microphone and speaker of the sound system in place of files.
+        then. `devices`: microphone and speaker of the sound system in place of files; `audio`: other fields of its
+        AudioSection.
         """
         self.name = user
         self.uri = f"sip:{user}@{server.domain}"
@@ -111,7 +113,7 @@ class PhoneUnderTest:
             settings=Settings(
                 media=media or MediaSection(),
                 tls=TlsSection(ca_files=(str(server.root),)),
-                audio=AudioSection(microphone=microphone, speaker=speaker),
+                audio=AudioSection(microphone=microphone, speaker=speaker, **(audio or {})),
                 accounts=(self._account, *(account for account, _ in also)),
             ),
             passwords={user: Secret(password), **{account.name: Secret(word) for account, word in also}},
