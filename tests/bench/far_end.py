@@ -9,6 +9,7 @@ the packet's 20 ms, as strangers have.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 import os
@@ -69,6 +70,9 @@ class FarEnd:
         self._calls = self._received = self._late = 0
 
     def run(self) -> None:
+        """Punctual where the system allows it, so that what is measured does not wait for us."""
+        with contextlib.suppress(OSError, AttributeError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         print(json.dumps({"port": self._socket.getsockname()[1]}), flush=True)
         os.set_blocking(0, False)
         with selectors.DefaultSelector() as selector:

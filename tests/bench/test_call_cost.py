@@ -61,7 +61,7 @@ Pair = tuple[BenchPhone, BenchPhone, Callable[[], object]]
 
 def _our_pair(rig: PulseRig, kamailio: Kamailio, codec: str) -> Pair:
     callee = OurPhone(rig, kamailio, "bob", "b", codec=codec)
-    kamailio.wait_registered("bob")
+    kamailio.wait_registered("bob", timeout=60)
     caller = OurPhone(rig, kamailio, "alice", "a", dial="bob", codec=codec)
     return caller, callee, lambda: caller.wait_event("secured", 30)
 
@@ -116,8 +116,8 @@ def _measure(figures: Figures, name: str, rig: PulseRig, kamailio: Kamailio, pai
     finally:
         caller.stop()
         callee.stop()
-    kamailio.wait_registered("alice", 0)
-    kamailio.wait_registered("bob", 0)
+    kamailio.wait_registered("alice", 0, timeout=60)
+    kamailio.wait_registered("bob", 0, timeout=60)
 
 
 def _empty_streams(rig: PulseRig) -> float:

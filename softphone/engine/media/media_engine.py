@@ -362,8 +362,12 @@ class MediaEngine:
         self._selector.unregister(session.sockets.rtcp)
 
     def _fail(self, session: MediaSession, failure: Failure) -> None:
-        if session.started:
-            self._failed[session.media_id] = session.report()
+        try:
+            if session.started:
+                self._failed[session.media_id] = session.report()
+        except Exception:  # noqa: BLE001 - what failed may fail again when it is asked
+            _log.exception("media session %s has nothing to report", session.media_id)
+            self._failed[session.media_id] = MediaReport()
         self._remove(session)
         try:
             session.release()

@@ -17,9 +17,11 @@ from softphone.engine.audio.loop import LoopEndpoint
 from softphone.engine.audio.null import NullEndpoint
 from softphone.engine.audio.tone import ToneEndpoint
 from softphone.engine.media.media_engine import MediaEngine
+from softphone.engine.media.media_session import MediaSession
 from softphone.engine.media.sockets import PortRange
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.ua.inputs import Input, MediaFailed, MediaOpened, MediaReported, MediaSecured
+from softphone.ua.media_report import MediaReport
 from tests.engine.media.lockstep import crossed_keys, negotiated, voice
 from tests.peers.ports import free_port_range
 from tests.peers.process import until
@@ -146,6 +148,27 @@ def test_an_error_in_one_session_ends_that_session_and_no_other(
     until(lambda: ours.heard().size > before + RATE // 2, "the other call to go on")
     a.engine.stop("bad")
     assert a.final("bad").report.rtp_sent > 0
+
+
+def test_a_session_that_cannot_even_report_ends_alone(
+    engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = engines
+    ours, report = MemoryEndpoint(np.zeros(0, np.int16), RATE), MediaSession.report
+
+    def broken_report(session: MediaSession) -> MediaReport:
+        if session.media_id == "bad":
+            raise ZeroDivisionError
+        return report(session)
+
+    monkeypatch.setattr(MediaSession, "report", broken_report)
+    join(a, b, ours, ToneEndpoint(), "good")
+    join(a, b, Broken(), NullEndpoint(), "bad")
+    until(lambda: a.heard_of(MediaFailed, "bad"), "the failure", timeout=20)
+    before = ours.heard().size
+    until(lambda: ours.heard().size > before + RATE // 2, "the other call to go on", timeout=20)
+    a.engine.stop("bad")
+    assert a.final("bad").report == MediaReport()
 
 
 class Refusing(NullEndpoint):
