@@ -1,4 +1,4 @@
-"""The settings: media encryption with its connection profile, and the audio devices. Words come from the policy.
+"""The settings: media encryption with its connection profile, and a card each for what else there is to choose.
 
 What the connection profile does not permit cannot be chosen, and says why. Nothing is in force before Apply, and what
 is shown afterwards is what the engine says is in force.
@@ -21,13 +21,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from softphone.messages import AnyCommand, ChangeMediaSettings, ChooseDevices, DeviceKind, MediaSettings
+from softphone.messages import AnyCommand, ChangeMediaSettings, MediaSettings
 from softphone.policy import media as policy
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
 from softphone.state import AppState
 from softphone.ui.cards import Card, WarningBox
-from softphone.ui.device_choice import DeviceChoice
+from softphone.ui.settings_card import SettingsCard
+from softphone.ui.sound_card import SoundCard
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce, foreign
 from softphone.ui.tones_card import TonesCard
@@ -58,7 +59,9 @@ class SettingsPane(QScrollArea):
         self.back.clicked.connect(self.finished)
         self.problem = WarningBox()
         self.file = TextLabel(part="muted", scale=0.85)
+        self.sound = SoundCard(submit)
         self.tones = TonesCard(submit)
+        self.cards: tuple[SettingsCard, ...] = (self.sound, self.tones)  # from above to below
         top = QHBoxLayout()
         top.addWidget(TextLabel(self.tr("Settings"), scale=1.45, bold=True), 1)
         top.addWidget(self.back)
@@ -68,8 +71,8 @@ class SettingsPane(QScrollArea):
         layout.addLayout(top)
         layout.addWidget(self.problem)
         layout.addWidget(self._media_card())
-        layout.addWidget(self._device_card())
-        layout.addWidget(self.tones)
+        for card in self.cards:
+            layout.addWidget(card)
         layout.addWidget(self.file)
         layout.addStretch(1)
         self.show_in_force()
@@ -119,24 +122,13 @@ class SettingsPane(QScrollArea):
         card.column.addLayout(row)
         return card
 
-    def _device_card(self) -> QWidget:
-        card = Card()
-        card.column.addWidget(TextLabel(self.tr("Sound"), scale=1.1, bold=True))
-        self.microphone, self.speaker = DeviceChoice(DeviceKind.MICROPHONE), DeviceChoice(DeviceKind.SPEAKER)
-        _labelled(card, self.tr("&Microphone"), self.microphone)
-        _labelled(card, self.tr("&Loudspeaker or headset"), self.speaker)
-        for choice in (self.microphone, self.speaker):
-            choice.activated.connect(self._choose_devices)
-        return card
-
     # From the state to the screen
 
     def render_state(self, state: AppState) -> None:
         before, self._state = self._state, state
         settings = state.settings
-        self.microphone.render_devices(state.devices, settings.microphone)
-        self.speaker.render_devices(state.devices, settings.speaker)
-        self.tones.render_state(state)
+        for card in self.cards:
+            card.render_state(state)
         self.problem.say_failure(settings.problem)
         self.file.show_text(
             self.tr("Settings file: %s") % foreign(settings.settings_file) if settings.settings_file else ""
@@ -153,7 +145,8 @@ class SettingsPane(QScrollArea):
     def show_in_force(self) -> None:
         """What the engine says is in force, instead of what was chosen and not applied."""
         settings = self._state.settings
-        self.tones.show_in_force()
+        for card in self.cards:
+            card.show_in_force()
         self.profile.setCurrentIndex(list(ConnectionProfile).index(settings.media.profile))
         self.peer.setCurrentIndex(list(UnencryptedPeer).index(settings.media.unencrypted_peer))
         self.encryption[settings.media.encryption].setChecked(True)
@@ -197,9 +190,6 @@ class SettingsPane(QScrollArea):
     def _apply(self) -> None:
         self._asked = self.chosen()
         self._submit(ChangeMediaSettings(self._asked))
-
-    def _choose_devices(self) -> None:
-        self._submit(ChooseDevices(self.microphone.chosen, self.speaker.chosen))
 
 
 def _labelled(card: Card, text: str, field: QWidget, *explanations: QWidget) -> None:

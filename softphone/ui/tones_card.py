@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QPushButton, QWidget
 
 from softphone.messages import AnyCommand, ChangeAudioOptions, PlaySample, StopSample
 from softphone.policy.audio import AudioOptions
 from softphone.state import AppState
 from softphone.ua.actions import Tone
-from softphone.ui.cards import Card
 from softphone.ui.country_names import country_names
 from softphone.ui.ringtone_choice import RingtoneChoice
-from softphone.ui.texts import TextLabel, announce
+from softphone.ui.settings_card import SettingsCard
+from softphone.ui.texts import announce
 
 
-class TonesCard(Card):
+class TonesCard(SettingsCard):
     def __init__(self, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._submit = submit
@@ -36,10 +36,10 @@ class TonesCard(Card):
         self.play = QPushButton()
         self.play.setAutoDefault(False)
         self.play.clicked.connect(self._play)
-        self.column.addWidget(TextLabel(self.tr("Ring tone and signals"), scale=1.1, bold=True))
-        self._labelled(self.tr("&Ring tone"), self.ringtone)
-        self._labelled(self.tr("&Tones of a telephone in"), self.country)
-        self._labelled(self.tr("L&isten to"), self.sample, self.play)
+        self.add_title(self.tr("Ring tone and signals"))
+        self.add_labelled(self.tr("&Ring tone"), self.ringtone)
+        self.add_labelled(self.tr("&Tones of a telephone in"), self.country)
+        self.add_labelled(self.tr("L&isten to"), self.sample, self.play)
         self._render_play()
 
     def _samples(self) -> dict[Tone, str]:
@@ -51,17 +51,6 @@ class TonesCard(Card):
             Tone.CONGESTION: self.tr("Not now (congestion)"),
             Tone.SPECIAL_INFORMATION: self.tr("No such number"),
         }
-
-    def _labelled(self, text: str, field: QWidget, beside: QWidget | None = None) -> None:
-        label = QLabel(text)
-        label.setBuddy(field)
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addWidget(field, 1)
-        if beside is not None:
-            row.addWidget(beside)
-        self.column.addWidget(label)
-        self.column.addLayout(row)
 
     def render_state(self, state: AppState) -> None:
         before, self._audio = self._audio, state.settings.audio

@@ -9,7 +9,16 @@ import pytest
 from PySide6.QtCore import Qt
 
 from softphone.controller import Controller
-from softphone.messages import ChangeMediaSettings, ChooseDevices, MediaSettings, SettingsChanged, SettingsView
+from softphone.messages import (
+    AudioDeviceView,
+    ChangeMediaSettings,
+    ChooseDevices,
+    DeviceKind,
+    DevicesChanged,
+    MediaSettings,
+    SettingsChanged,
+    SettingsView,
+)
 from softphone.policy import media as policy
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
@@ -123,7 +132,7 @@ def test_another_change_of_the_settings_keeps_what_was_chosen(window: MainWindow
     window.render_state(after(READY, SettingsChanged(replace(READY.settings, microphone="mic-2"))))
 
     assert settings.chosen().encryption is MediaEncryption.OPTIONAL
-    assert settings.microphone.chosen == "mic-2"
+    assert settings.sound.microphone.chosen == "mic-2"
 
 
 # Devices
@@ -131,13 +140,36 @@ def test_another_change_of_the_settings_keeps_what_was_chosen(window: MainWindow
 
 def test_devices_are_named_and_the_system_s_default_is_a_choice(window: MainWindow, engine: Engine) -> None:
     settings = pane(window)
-    names = [settings.microphone.itemText(row) for row in range(settings.microphone.count())]
+    names = [settings.sound.microphone.itemText(row) for row in range(settings.sound.microphone.count())]
     assert names == ["System default (Built-in microphone)", "Built-in microphone", "USB headset"]
 
-    settings.microphone.setFocus()
-    key(settings.microphone, Qt.Key.Key_End)
-    settings.microphone.activated.emit(2)
-    assert engine.last() == ChooseDevices("mic-2", "")
+    settings.sound.microphone.setFocus()
+    key(settings.sound.microphone, Qt.Key.Key_End)
+    settings.sound.microphone.activated.emit(2)
+    assert engine.last() == ChooseDevices("mic-2", "", "")
+
+
+def test_the_phone_may_ring_on_a_device_of_its_own(window: MainWindow, engine: Engine) -> None:
+    sound = pane(window).sound
+    names = [sound.ringer.itemText(row) for row in range(sound.ringer.count())]
+    assert names == ["On the loudspeaker or headset", *(d.name for d in DEVICES if d.kind is DeviceKind.SPEAKER)]
+
+    sound.ringer.setFocus()
+    key(sound.ringer, Qt.Key.Key_Down)
+    sound.ringer.activated.emit(1)
+    assert engine.last() == ChooseDevices("", "", "out-1")
+    window.render_state(after(READY, SettingsChanged(replace(READY.settings, ringer="out-1"))))
+    assert sound.ringer.chosen == "out-1"
+
+
+def test_a_device_that_is_plugged_in_appears_in_the_open_list(window: MainWindow) -> None:
+    sound = pane(window).sound
+    plugged = AudioDeviceView("out-9", "New headset", DeviceKind.SPEAKER)
+    window.render_state(after(READY, DevicesChanged((*DEVICES, plugged))))
+    for choice in (sound.speaker, sound.ringer):
+        assert choice.itemText(choice.count() - 1) == "New headset"
+    window.render_state(after(READY, DevicesChanged(DEVICES)))
+    assert sound.speaker.findText("New headset") == -1
 
 
 def test_a_chosen_device_that_is_gone_stays_named(window: MainWindow) -> None:
@@ -145,8 +177,8 @@ def test_a_chosen_device_that_is_gone_stays_named(window: MainWindow) -> None:
     gone = after(READY, SettingsChanged(SettingsView(speaker="Jabra 20")))
     window.render_state(replace(gone, devices=DEVICES))
 
-    assert settings.speaker.currentText() == "Jabra 20 (not connected)"
-    assert settings.speaker.chosen == "Jabra 20"
+    assert settings.sound.speaker.currentText() == "Jabra 20 (not connected)"
+    assert settings.sound.speaker.chosen == "Jabra 20"
 
 
 # With the real controller
