@@ -22,6 +22,7 @@ from softphone.engine.audio.voice_processing import VoiceProcessing
 from softphone.errors import Failure
 from softphone.messages import AudioDeviceView, DeviceKind
 from softphone.storage.settings import AudioSection
+from softphone.ua.media_report import MicrophoneState
 
 _KINDS = {AudioDeviceKind.MICROPHONE: DeviceKind.MICROPHONE, AudioDeviceKind.SPEAKER: DeviceKind.SPEAKER}
 
@@ -118,10 +119,10 @@ class Sound:
 
         Raises OperationFailed (AUDIO_DEVICE, USAGE) where one is missing. May take 1.5 s.
         """
-        cancelling = configuration.audio_options(self._chosen()).echo_cancellation
+        options = configuration.audio_options(self._chosen())
         if self._choice.kind is not AudioKind.DEVICE:
             endpoint = self._make()
-            return TestedDevices(lambda _notice: endpoint, self._choice.kind.value, self._choice.kind.value, cancelling)
+            return TestedDevices(lambda _notice: endpoint, self._choice.kind.value, self._choice.kind.value, options)
         sound, choice = self._sound_devices(), self._device_choice()
         sound.require(choice)
         listed = sound.list()
@@ -131,8 +132,12 @@ class Sound:
             lambda notice: sound.endpoint(choice, notice),
             microphone.name if microphone is not None else "",
             speaker.name if speaker is not None else "",
-            cancelling,
+            options,
         )
+
+    def microphone(self) -> MicrophoneState | None:
+        """Of the calls, as the device delivers it; None where it is no device. From any thread."""
+        return self._card.microphone if self._card is not None else None
 
     def list_devices(self) -> tuple[AudioDeviceView, ...]:
         if self._choice.kind is not AudioKind.DEVICE:

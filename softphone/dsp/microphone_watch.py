@@ -1,6 +1,6 @@
-"""What a running call asks of its microphone beside the level: is the voice cut off, does a muted person speak?
+"""What a running call asks of its microphone beside the level: is it silent, is the voice cut off, does somebody speak.
 
-Owns: the counts, cheap enough for every call. Must not know: packets, devices.
+Owns: the counts, cheap enough for every block. Must not know: packets, devices.
 """
 
 from __future__ import annotations
@@ -8,37 +8,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from softphone.dsp.microphone_check import clips
+from softphone.dsp.microphone_check import CLIPPED_AT, clips
 from softphone.dsp.voice_activity import VoiceActivity
 
-_EVERY = 5
-"""One frame in so many is looked at for clipping: a microphone that is too loud clips all the time."""
+SILENT_PEAK = 3
+"""Steps of the converter that no microphone stays below which is on: the hiss of the quietest ones is louder."""
 
 
 class MicrophoneWatch:
-    """Takes every frame of the microphone. Counts since it was made."""
+    """Takes every block as the device delivers it, before anything is done to it. Written by one thread."""
 
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate` in Hz."""
         self._sample_rate = sample_rate
-        self._voice: VoiceActivity | None = None  # while muted
-        self._frames = 0
-        self.clipped = 0  # frames
-        self._spoken_muted_s = 0.0
+        self._silent = 0  # samples
+        self.clipped = 0  # blocks, since it was made
 
     @property
-    def spoken_muted_ms(self) -> int:
-        """Speech while muted."""
-        return round(1000 * self._spoken_muted_s)
+    def silent_s(self) -> float:
+        """Since it last delivered more than digital silence."""
+        return self._silent / self._sample_rate
 
-    def heard(self, frame: NDArray[np.int16], *, muted: bool) -> None:
-        if muted:
-            if self._voice is None:
-                self._voice = VoiceActivity(self._sample_rate)
-            if self._voice.speaks(frame):
-                self._spoken_muted_s += len(frame) / self._sample_rate
-            return
-        self._voice = None
-        self._frames += 1
-        if self._frames % _EVERY == 0:
-            self.clipped += clips(frame)
+    def heard(self, block: NDArray[np.int16]) -> None:
+        peak = max(int(block.max()), -int(block.min())) if len(block) else 0
+        self._silent = self._silent + len(block) if peak <= SILENT_PEAK else 0
+        self.clipped += peak >= CLIPPED_AT and clips(block)
+
+    def absent(self) -> None:
+        """There is no device: that is told in other words."""
+        self._silent = 0
+
+
+class MutedVoice:
+    """Takes every frame that is not sent because the person is muted."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """`sample_rate` in Hz."""
+        self._sample_rate = sample_rate
+        self._spoken_s = 0.0
+        self.begin()
+
+    @property
+    def spoken_ms(self) -> int:
+        """Speech, since it was made."""
+        return round(1000 * self._spoken_s)
+
+    def begin(self) -> None:
+        """Muted or heard again: what is loud is judged anew."""
+        self._voice = VoiceActivity(self._sample_rate)
+
+    def heard(self, frame: NDArray[np.int16]) -> None:
+        if self._voice.speaks(frame):
+            self._spoken_s += len(frame) / self._sample_rate

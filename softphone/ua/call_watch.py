@@ -15,13 +15,13 @@ from softphone.ua.call_table import CallState
 from softphone.ua.call_warnings import WARNINGS, CallWarning, CallWarningKind
 from softphone.ua.commands import CallId
 from softphone.ua.events import CallEnded, CallReported, CallWarningsChanged, Event
-from softphone.ua.media_report import MediaReport
+from softphone.ua.media_report import MediaReport, MicrophoneState
 
 if TYPE_CHECKING:
     from softphone.ua.user_agent import UserAgent
 
 WINDOW = 15  # reports, about a second each
-SILENT_DB, DEAD_DB = -70.0, -90.0  # dBFS: no room is so quiet; no microphone that works is
+SILENT_DB = -70.0  # dBFS: nothing is in it
 VOICE_DB = -60.0  # somebody was heard
 SILENT_AFTER, SILENT_AFTER_VOICE = 5, 20
 """Seconds. A headset that mutes itself between words has been heard before: it is given more time."""
@@ -43,16 +43,14 @@ class Situation:
     sends: bool = True  # not on hold, not beside another call
     receives: bool = True
     muted: bool = False
-    live_microphone: bool = True  # a device with a person before it
     interrupted: bool = False  # the network: nothing authentic comes though something is due
-    system_muted: bool = False  # the sound system says that the microphone is muted there
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
     """What a second brought: differences of two reports. Levels in dBFS."""
 
-    level_db: float | None
+    microphone: MicrophoneState | None
     speaker_db: float | None
     clipped: int
     spoken_muted_ms: int
@@ -104,7 +102,8 @@ class CallWatch:
             self._on[kind] = False
 
     def _worded(self, kind: CallWarningKind) -> CallWarning:
-        if kind is CallWarningKind.MICROPHONE_SILENT and self.situation.system_muted:
+        microphone = self.seconds[-1].microphone
+        if kind is CallWarningKind.MICROPHONE_SILENT and microphone is not None and microphone.muted:
             return WARNINGS[CallWarningKind.MICROPHONE_MUTED]
         return WARNINGS[kind]
 
@@ -123,11 +122,11 @@ class Rule:
 
 
 def _microphone_silent(watch: CallWatch) -> bool | None:
-    """A very quiet room is no dead microphone: once somebody was heard, only digital silence counts."""
-    level = watch.seconds[-1].level_db
-    if level is None:
-        return None
-    return level < (DEAD_DB if watch.heard_voice else SILENT_DB)
+    """Digital silence, or as good as that. A quiet room is none: whoever listens says nothing."""
+    microphone = watch.seconds[-1].microphone
+    if microphone is None:
+        return False
+    return microphone.silent_s >= (SILENT_AFTER_VOICE if watch.heard_voice else SILENT_AFTER)
 
 
 def _clipping(watch: CallWatch) -> bool | None:
@@ -138,6 +137,8 @@ def _clipping(watch: CallWatch) -> bool | None:
 
 def _speaking_while_muted(watch: CallWatch) -> bool | None:
     """For most of two seconds of the last three, while the other side pauses: else it may be its own voice."""
+    if watch.seconds[-1].microphone is None:
+        return False
     spoken = [
         second.spoken_muted_ms >= SPOKEN_MS and not _above(second.speaker_db, _FAR_SPEAKS_DB)
         for second in watch.latest(8)
@@ -186,20 +187,15 @@ def _stalled(watch: CallWatch) -> bool | None:
 
 
 def _speaks(situation: Situation) -> bool:
-    return situation.live_microphone and situation.sends and not situation.muted
+    return situation.sends and not situation.muted
 
 
 RULES = (
-    Rule(
-        CallWarningKind.MICROPHONE_SILENT,
-        _speaks,
-        _microphone_silent,
-        lambda watch: SILENT_AFTER_VOICE if watch.heard_voice else SILENT_AFTER,
-    ),
+    Rule(CallWarningKind.MICROPHONE_SILENT, _speaks, _microphone_silent),
     Rule(CallWarningKind.MICROPHONE_CLIPPING, _speaks, _clipping),
     Rule(
         CallWarningKind.SPEAKING_WHILE_MUTED,
-        lambda situation: situation.live_microphone and situation.sends and situation.muted,
+        lambda situation: situation.sends and situation.muted,
         _speaking_while_muted,
     ),
     Rule(CallWarningKind.NOTHING_ARRIVES, lambda situation: situation.receives, _nothing_arrives, _after_nothing),
@@ -221,11 +217,9 @@ class CallWatches:
 
     def __init__(self, agent: UserAgent) -> None:
         self._agent = agent
-        self.live_microphone = False  # a person speaks into a device; else nothing is said of the microphone
         self._watches: dict[CallId, CallWatch] = {}
         self._told: dict[CallId, tuple[CallWarning, ...]] = {}
         self._interrupted: set[CallId] = set()
-        self.system_muted = False
 
     def interrupted(self, call_id: CallId, *, over: bool) -> None:
         if over:
@@ -270,9 +264,7 @@ class CallWatches:
             sends=running.direction.sends and not call.media.aside and not call.held.by_us,
             receives=running.direction.receives and not call.media.aside,
             muted=call.muted,
-            live_microphone=self.live_microphone,
             interrupted=call_id in self._interrupted,
-            system_muted=self.system_muted,
         )
 
 
@@ -281,9 +273,9 @@ def _second(before: MediaReport, now: MediaReport) -> Second:
     if now.remote_lost is not None:
         remote_lost = max(0, now.remote_lost - (before.remote_lost or 0))
     return Second(
-        level_db=now.microphone_level_db,
+        microphone=now.microphone,
         speaker_db=now.speaker_level_db,
-        clipped=now.clipped - before.clipped,
+        clipped=_clipped(now) - _clipped(before),
         spoken_muted_ms=now.spoken_muted_ms - before.spoken_muted_ms,
         received=now.rtp_received - before.rtp_received,
         lost=now.lost - before.lost,
@@ -291,6 +283,10 @@ def _second(before: MediaReport, now: MediaReport) -> Second:
         remote_lost=remote_lost,
         stalled_ms=now.stalled_ms - before.stalled_ms,
     )
+
+
+def _clipped(report: MediaReport) -> int:
+    return report.microphone.clipped if report.microphone is not None else 0
 
 
 def _above(level_db: float | None, limit: float) -> bool:

@@ -21,6 +21,7 @@ class DeviceTestStep(enum.Enum):
 class MicrophoneVerdict(enum.Enum):
     GOOD = "good"
     DEAD = "dead"  # digital silence: nothing is connected, or it is muted in the system
+    MUTED = "muted"  # the same, and the sound system says why
     SILENT = "silent"  # nobody spoke, or it hears nobody
     QUIET = "quiet"
     NOISY = "noisy"

@@ -30,6 +30,15 @@ class CallQuality:
 
 
 @dataclass(frozen=True, slots=True)
+class MicrophoneState:
+    """As the device delivers it, before anything is done to the voice."""
+
+    silent_s: float = 0.0  # since there was more than digital silence
+    clipped: int = 0  # blocks of 10 ms in which the wave is cut off, since the device was first opened
+    muted: bool = False  # the sound system says that it is muted there
+
+
+@dataclass(frozen=True, slots=True)
 class MediaReport:
     """Counts since the session's start. A field that is not known is None."""
 
@@ -49,7 +58,7 @@ class MediaReport:
     playout: PlayoutReport = PlayoutReport()
     quality: CallQuality = CallQuality()
     remote_fraction_lost: float | None = None  # 0 … 1, between the peer's last two reports
-    clipped: int = 0  # packets of the microphone, of those that were looked at, in which the wave is cut off
+    microphone: MicrophoneState | None = None  # None: it is no device
     spoken_muted_ms: int = 0  # speech while muted
     stalled_ms: float = 0.0  # by which this machine was too late for the sound of its calls, all together
     send_bit_rate: int | None = None  # bit/s that our codec is set to, where it can be set

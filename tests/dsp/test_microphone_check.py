@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from softphone.dsp.level import FLOOR_DBFS
 from softphone.dsp.microphone_check import CLIPPED_AT, MicrophoneCheck, clips, peak_dbfs
-from softphone.dsp.microphone_watch import MicrophoneWatch
+from softphone.dsp.microphone_watch import SILENT_PEAK, MicrophoneWatch, MutedVoice
 
 RATE, BLOCK = 48_000, 480
 
@@ -70,14 +70,29 @@ def test_the_lowest_sample_has_a_peak_of_its_own() -> None:
     assert peak_dbfs(np.zeros(4, np.int16)) == FLOOR_DBFS
 
 
-def test_a_call_counts_clipping_and_speech_while_muted_apart() -> None:
+def test_a_call_knows_for_how_long_its_microphone_has_been_silent() -> None:
     watch = MicrophoneWatch(RATE)
-    frames = [sine(+6, 0.02)] * 100
-    for frame in frames:
-        watch.heard(frame, muted=False)
-    assert watch.clipped == 20, "one in five is looked at"
-    assert watch.spoken_muted_ms == 0
+    for _ in range(300):
+        watch.heard(np.full(BLOCK, -SILENT_PEAK, np.int16))
+    assert watch.silent_s == pytest.approx(3.0)
+    watch.heard(noise(-75, 0.01))
+    assert watch.silent_s == 0.0, "a quiet room is no silence"
+    watch.heard(np.zeros(BLOCK, np.int16))
+    assert watch.silent_s == pytest.approx(0.01)
+    watch.absent()
+    assert watch.silent_s == 0.0
+
+
+def test_a_call_counts_the_blocks_that_clip() -> None:
+    watch = MicrophoneWatch(RATE)
+    for level in (+6.0, -1.0):
+        for start in range(0, RATE, BLOCK):
+            watch.heard(sine(level)[start : start + BLOCK])
+    assert watch.clipped == 100
+
+
+def test_speech_of_a_muted_person_is_told_from_the_room() -> None:
+    voice = MutedVoice(RATE)
     for frame in [noise(-70, 0.02)] * 50 + [sine(-20, 0.02)] * 50 + [noise(-70, 0.02)] * 50:
-        watch.heard(frame, muted=True)
-    assert watch.clipped == 20
-    assert 1000 <= watch.spoken_muted_ms <= 1500, "and what hangs over"
+        voice.heard(frame)
+    assert 1000 <= voice.spoken_ms <= 1500, "and what hangs over"

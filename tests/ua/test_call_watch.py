@@ -8,9 +8,10 @@ import pytest
 
 from softphone.ua.call_warnings import WARNINGS, CallWarningKind
 from softphone.ua.call_watch import SILENT_AFTER, SILENT_AFTER_VOICE, CallWatch, Situation
-from softphone.ua.media_report import MediaReport
+from softphone.ua.media_report import MediaReport, MicrophoneState
 
 SPEAKING, QUIET_ROOM, ZEROS = -25.0, -75.0, -100.0  # dBFS
+FILE = None  # is played: there is no microphone
 
 
 @dataclass
@@ -30,7 +31,8 @@ class Call:
         self,
         seconds: int = 1,
         *,
-        microphone: float = SPEAKING,
+        microphone: float | None = SPEAKING,
+        muted_by_system: bool = False,
         speaker: float = SPEAKING,
         received: int = 50,
         lost: int = 0,
@@ -46,17 +48,24 @@ class Call:
             self.report = replace(
                 before,
                 microphone_level_db=microphone,
+                microphone=_state(before.microphone, microphone, clipped, muted_by_system),
                 speaker_level_db=speaker,
                 rtp_received=before.rtp_received + received,
                 lost=before.lost + lost,
                 rtp_sent=before.rtp_sent + sent,
                 remote_lost=before.remote_lost if remote_lost is None else (before.remote_lost or 0) + remote_lost,
-                clipped=before.clipped + clipped,
                 spoken_muted_ms=before.spoken_muted_ms + spoken_muted_ms,
                 stalled_ms=before.stalled_ms + stalled_ms,
             )
             kinds = {warning.kind for warning in self.watch.report(self.report, self.situation)}
         return kinds
+
+
+def _state(before: MicrophoneState | None, level_db: float | None, clipped: int, muted: bool) -> MicrophoneState | None:
+    if level_db is None:
+        return None
+    before = before or MicrophoneState()
+    return MicrophoneState(before.silent_s + 1 if level_db == ZEROS else 0.0, before.clipped + clipped, muted)
 
 
 def test_an_ordinary_call_is_warned_of_nothing() -> None:
@@ -77,17 +86,21 @@ def test_a_headset_that_mutes_itself_between_words_is_given_more_time() -> None:
     assert call.second(microphone=ZEROS) == {CallWarningKind.MICROPHONE_SILENT}
 
 
-def test_a_quiet_room_is_no_dead_microphone_once_somebody_was_heard() -> None:
+def test_a_quiet_room_is_no_dead_microphone_whether_somebody_was_heard_or_not() -> None:
     never_heard, heard = Call(), Call()
     heard.second(3)
-    assert never_heard.second(10, microphone=QUIET_ROOM) == {CallWarningKind.MICROPHONE_SILENT}
+    assert never_heard.second(60, microphone=QUIET_ROOM) == set()
     assert heard.second(60, microphone=QUIET_ROOM) == set()
+
+
+def test_a_file_that_is_played_is_no_microphone() -> None:
+    assert Call().second(60, microphone=FILE, spoken_muted_ms=900) == set()
 
 
 @pytest.mark.parametrize(
     "situation",
-    [Situation(muted=True), Situation(sends=False), Situation(live_microphone=False)],
-    ids=["muted", "on hold", "a file is played"],
+    [Situation(muted=True), Situation(sends=False)],
+    ids=["muted", "on hold"],
 )
 def test_a_silence_that_is_wanted_is_not_told(situation: Situation) -> None:
     assert Call(situation=situation).second(60, microphone=ZEROS) == set()
@@ -101,8 +114,8 @@ def test_muting_withdraws_what_was_said_of_the_microphone() -> None:
 
 
 def test_where_the_sound_system_says_that_it_is_muted_there_the_warning_says_so() -> None:
-    call = Call(situation=Situation(system_muted=True))
-    assert call.second(6, microphone=ZEROS) == {CallWarningKind.MICROPHONE_MUTED}
+    call = Call()
+    assert call.second(6, microphone=ZEROS, muted_by_system=True) == {CallWarningKind.MICROPHONE_MUTED}
 
 
 def test_clipping_is_told_when_it_happens_again_and_again_and_withdrawn_after_ten_seconds_without() -> None:

@@ -93,6 +93,7 @@ class AudioDevice:
     channels: int
     form: DeviceForm = DeviceForm.OPEN
     serial: int = 0  # another one: it went and came back meanwhile
+    muted: bool = False  # in the system's sound settings, as far as they tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from softphone.dsp.microphone_watch import MicrophoneWatch
 from softphone.engine.audio.backend import (
     BLOCK_MS,
     DEVICE_RATE,
@@ -31,6 +32,7 @@ from softphone.engine.audio.played_reference import PlayedReference
 from softphone.engine.audio.slack import stretched
 from softphone.errors import Failure, FailureKind
 from softphone.policy.audio import DeviceForm
+from softphone.ua.media_report import MicrophoneState
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +122,8 @@ class _Direction(Generic[Stream]):
         best = self._best(devices)
         if best is not None and (best.id, best.serial) != (used.id, used.serial):
             self._reach(devices)
+        elif best is not None:
+            self._used = best  # muted in the system, or no longer
 
     def _watch(self, now: float) -> float | None:
         """Seconds until the next look; None ends the watch."""
@@ -229,13 +233,21 @@ class MicrophoneDirection(_Direction[CaptureStream]):
         self._reference = reference
         self._last = 0  # sample
         self.heard = False  # in the last read
+        self._watch_sound = MicrophoneWatch(DEVICE_RATE)
+
+    @property
+    def state(self) -> MicrophoneState:
+        watch, used = self._watch_sound, self._used
+        return MicrophoneState(watch.silent_s, watch.clipped, used is not None and used.muted)
 
     def read(self, samples: int) -> Samples:
         sound = self._next(samples)
         if sound is None:
+            self._watch_sound.absent()
             block = tail(self._last, samples) if self._last else np.zeros(samples, np.int16)
             self.heard, self._last = False, 0
             return block
+        self._watch_sound.heard(sound)
         if not self.heard:
             sound = faded_in(sound)
         self.heard, self._last = True, int(sound[-1])

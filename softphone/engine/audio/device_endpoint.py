@@ -15,6 +15,7 @@ from softphone.engine.audio.device_streams import SoundSystem
 from softphone.engine.audio.device_thread import DeviceThread
 from softphone.engine.audio.played_reference import PlayedReference
 from softphone.policy.audio import DeviceForm
+from softphone.ua.media_report import MicrophoneState
 
 _BLOCK = DEVICE_RATE * BLOCK_MS // 1000
 
@@ -65,6 +66,11 @@ class SoundCardEndpoint:
     @property
     def forms(self) -> tuple[DeviceForm, DeviceForm]:
         return self._microphone.form, self._speaker.form
+
+    @property
+    def microphone(self) -> MicrophoneState:
+        """What it delivers, before anything is done to it."""
+        return self._microphone.state
 
     def write(self, frame: Samples) -> None:
         self._speaker.write(frame)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from softphone.dsp.tone import Tone, ToneGenerator
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint, NoticeSink, Samples
 from softphone.engine.audio.device_verdicts import loop_result, microphone_result, speaker_result
 from softphone.errors import Failure, FailureKind, OperationFailed
-from softphone.policy.audio import Processing
-from softphone.ua.device_report import DeviceTestResult, DeviceTestStep
+from softphone.policy.audio import AudioOptions, DeviceForm, treatment
+from softphone.ua.device_report import DeviceTestResult, DeviceTestStep, MicrophoneResult
+from softphone.ua.media_report import MicrophoneState
 
 SPEAK_S = 6.0
 PLAYBACK_S = 3.0
@@ -42,7 +43,7 @@ class TestedDevices:
     endpoint: Callable[[NoticeSink], AudioEndpoint]
     microphone: str
     speaker: str
-    cancelling: Processing = Processing.AUTO  # what the settings say of the echo
+    options: AudioOptions = field(default_factory=AudioOptions)  # what is done to the voice in a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class DeviceTest:
             case DeviceTestStep.MICROPHONE:
                 check = MicrophoneCheck()
                 self._play(step, np.zeros(int(self._speak_s * rate), np.int16), check)
-                return replace(result, microphone=microphone_result(self._devices.microphone, check.figures()))
+                return replace(result, microphone=self._microphone(check))
             case DeviceTestStep.SPEAKER:
                 self._play(step, _melody(rate))
                 return replace(result, speaker=speaker_result(self._devices.speaker))
@@ -113,7 +114,11 @@ class DeviceTest:
                 check = MicrophoneCheck()
                 said = self._play(step, np.zeros(int(PLAYBACK_S * rate), np.int16), check, of=2)
                 self._play(step, said, begin=1, of=2)
-                return replace(result, microphone=microphone_result(self._devices.microphone, check.figures()))
+                return replace(result, microphone=self._microphone(check))
+
+    def _microphone(self, check: MicrophoneCheck) -> MicrophoneResult:
+        state: MicrophoneState | None = getattr(self._endpoint, "microphone", None)  # of a real device
+        return microphone_result(self._devices.microphone, check.figures(), muted=state is not None and state.muted)
 
     def _loop(self, result: DeviceTestResult) -> DeviceTestResult:
         """A microphone to which nobody spoke is not dead if it hears the chirps."""
@@ -124,9 +129,9 @@ class DeviceTest:
         if microphone is not None and microphone.silent and not dead:
             alive = microphone_result(microphone.device, replace(MicrophoneCheck().figures(), dead=False))
             result = replace(result, microphone=alive)
-        loop = loop_result(
-            loop_figures(heard, self._endpoint.sample_rate), dead=dead, cancelling=self._devices.cancelling
-        )
+        microphone_form, speaker_form = getattr(self._endpoint, "forms", (DeviceForm.OPEN, DeviceForm.OPEN))
+        cancelling = treatment(self._devices.options, microphone_form, speaker_form).echo_cancellation
+        loop = loop_result(loop_figures(heard, self._endpoint.sample_rate), dead=dead, cancelling=cancelling)
         return replace(result, loop=loop)
 
     def _play(

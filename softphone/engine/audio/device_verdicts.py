@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from softphone.dsp.loop_check import LoopFigures
 from softphone.dsp.microphone_check import MicrophoneFigures
-from softphone.policy.audio import Processing
 from softphone.ua.device_report import (
     LoopResult,
     LoopVerdict,
@@ -29,6 +28,10 @@ _MICROPHONE: dict[MicrophoneVerdict, tuple[str, str]] = {
         "Your microphone is silent: it delivers nothing at all.",
         "Look for a mute switch at the device and in the system's sound settings, allow programs to use the "
         "microphone, or choose another one.",
+    ),
+    MicrophoneVerdict.MUTED: (
+        "Your microphone is muted in the system's sound settings.",
+        "Switch it on there, or choose another one.",
     ),
     MicrophoneVerdict.SILENT: (
         "Nobody was heard.",
@@ -65,8 +68,11 @@ _LOOP: dict[LoopVerdict, tuple[str, str]] = {
 _SLOW = "The sound takes %d ms through the devices: others wait that long for you. A cable is faster than Bluetooth."
 
 
-def microphone_result(device: str, figures: MicrophoneFigures) -> MicrophoneResult:
+def microphone_result(device: str, figures: MicrophoneFigures, *, muted: bool = False) -> MicrophoneResult:
+    """`muted`: the sound system says so."""
     verdict = _microphone_verdict(figures)
+    if verdict is MicrophoneVerdict.DEAD and muted:
+        verdict = MicrophoneVerdict.MUTED
     sentence, remedy = _MICROPHONE[verdict]
     return MicrophoneResult(
         device=device,
@@ -103,8 +109,8 @@ def speaker_result(device: str) -> SpeakerResult:
     )
 
 
-def loop_result(figures: LoopFigures, *, dead: bool, cancelling: Processing) -> LoopResult:
-    """`dead`: the microphone delivered nothing at all. `cancelling` is what the settings say of the echo."""
+def loop_result(figures: LoopFigures, *, dead: bool, cancelling: bool) -> LoopResult:
+    """`dead`: the microphone delivered nothing at all. `cancelling`: in a call the echo would be cancelled."""
     verdict = _loop_verdict(figures, dead, cancelling)
     sentence, remedy = _LOOP[verdict]
     if figures.latency_ms is not None and figures.latency_ms > SLOW_MS:
@@ -118,11 +124,11 @@ def loop_result(figures: LoopFigures, *, dead: bool, cancelling: Processing) -> 
     )
 
 
-def _loop_verdict(figures: LoopFigures, dead: bool, cancelling: Processing) -> LoopVerdict:
+def _loop_verdict(figures: LoopFigures, dead: bool, cancelling: bool) -> LoopVerdict:
     if dead:
         return LoopVerdict.NOT_KNOWN
     if figures.echo_return_db is None:
         return LoopVerdict.NO_ECHO
     if figures.echo_return_db < FAINT_ECHO:
         return LoopVerdict.FAINT
-    return LoopVerdict.ECHO_NOT_CANCELLED if cancelling is Processing.OFF else LoopVerdict.ECHO
+    return LoopVerdict.ECHO if cancelling else LoopVerdict.ECHO_NOT_CANCELLED

@@ -199,6 +199,7 @@ class PulseServer:
             "index": int(info.index),
             "description": self._text(info.description),
             "channels": int(info.channel_map.channels),
+            "muted": bool(info.mute),
             "monitor_of": None if info.monitor == pulse.NO_INDEX else int(info.monitor),
             "form_factor": self._text(self._lib.pa_proplist_gets(info.proplist, b"device.form_factor")),
             "port": self._text(info.active_port.name) if info.active_port != self._null else "",
@@ -208,7 +209,7 @@ class PulseServer:
         name = described["name"]
         title, channels, serial = described["description"] or name, described["channels"], described["index"]
         form = device_form(title, described["form_factor"], described["port"])
-        return AudioDevice(name, title, kind, name == default, channels, form, serial)
+        return AudioDevice(name, title, kind, name == default, channels, form, serial, described["muted"])
 
     def _text(self, octets: Any) -> str:
         return "" if octets == self._null else self._ffi.string(octets).decode("utf-8", "replace")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from softphone.codecs.comfort_noise import PAYLOAD_TYPE as COMFORT_NOISE
 from softphone.codecs.registry import Codec
 from softphone.dsp.level import LevelMeter
-from softphone.dsp.microphone_watch import MicrophoneWatch
+from softphone.dsp.microphone_watch import MutedVoice
 from softphone.dsp.mix import Limiter
 from softphone.dsp.resampler import Resampler
 from softphone.dsp.tone import DTMF, ToneGenerator
@@ -46,10 +46,10 @@ class Transmitter:
         self._token_bytes = token_bytes
         self._tamper = tamper
         self._endpoint_rate = endpoint_rate
-        self.muted = False
         self.packets = 0
         self.level = LevelMeter(endpoint_rate)  # of the microphone, muted or not
-        self.microphone = MicrophoneWatch(endpoint_rate)
+        self.muted_voice = MutedVoice(endpoint_rate)
+        self._muted = False
         self._marker = True
         self.sender = self._new_sender(self._token(4))
         self._context = sending_context(media.security)
@@ -81,6 +81,15 @@ class Transmitter:
         if media.telephone_event != old.telephone_event:
             self._events = self._new_events(media)
         return renewed
+
+    @property
+    def muted(self) -> bool:
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._muted = muted
+        self.muted_voice.begin()
 
     def send_digits(self, digits: str) -> None:
         """As telephone-events, or in band where the peer takes none. Raises LocalProtocolError for what is no digit."""
@@ -154,8 +163,8 @@ class Transmitter:
         blocks, others, conferring = self._captured, self._others, self._conferring
         self._forget_captured()
         self.level.update(spoken)
-        self.microphone.heard(spoken, muted=self.muted)
         if self.muted:
+            self.muted_voice.heard(spoken)
             spoken = np.zeros(spoken.size, np.int16)
         if not conferring:
             return spoken

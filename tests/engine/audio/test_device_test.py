@@ -19,11 +19,12 @@ from softphone.engine.audio.loop import LoopEndpoint
 from softphone.engine.audio.null import NullEndpoint
 from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AppEvent, DeviceTestEnded, DeviceTestProgressed
-from softphone.policy.audio import Processing
+from softphone.policy.audio import AudioOptions, Processing
 from softphone.ua.device_report import DeviceTestStep, LoopVerdict, MicrophoneVerdict
 from tests.engine.media.lockstep import voice
 
 GONE = Failure(FailureKind.AUDIO_DEVICE, "The microphone delivers no sound.", "Check the device.")
+EVERYTHING_AUTO = AudioOptions()
 WITHIN = 40.0  # s, on a busy machine
 
 
@@ -50,8 +51,8 @@ class Speaker(LoopEndpoint):
         self.running = False
 
 
-def devices(endpoint: AudioEndpoint, cancelling: Processing = Processing.AUTO) -> TestedDevices:
-    return TestedDevices(lambda _notice: endpoint, "Microphone", "Speaker", cancelling)
+def devices(endpoint: AudioEndpoint, options: AudioOptions = EVERYTHING_AUTO) -> TestedDevices:
+    return TestedDevices(lambda _notice: endpoint, "Microphone", "Speaker", options)
 
 
 def ignored(progress: Progress) -> None:
@@ -64,6 +65,13 @@ def test_a_cable_from_the_speaker_to_the_microphone_is_an_echo_with_its_delay() 
     assert result.loop.verdict is LoopVerdict.ECHO
     assert result.loop.latency_ms == pytest.approx(50, abs=0.5)
     assert result.loop.echo_return_db == pytest.approx(0, abs=0.2)
+
+
+def test_an_echo_that_nobody_cancels_is_told_with_its_remedy() -> None:
+    off = AudioOptions(echo_cancellation=Processing.OFF)
+    result = DeviceTest(devices(LoopEndpoint(), off), ignored).run((DeviceTestStep.LOOP,))
+    assert result.loop is not None
+    assert result.loop.verdict is LoopVerdict.ECHO_NOT_CANCELLED
 
 
 def test_a_microphone_to_which_nobody_spoke_is_not_dead_if_it_hears_the_chirps() -> None:
@@ -161,18 +169,22 @@ def test_figures_have_a_verdict_and_what_is_wrong_has_a_remedy(
     assert bool(result.remedy) is (verdict is not MicrophoneVerdict.GOOD)
 
 
+def test_a_microphone_that_the_sound_system_has_muted_is_told_apart_from_a_dead_one() -> None:
+    assert microphone_result("m", replace(FIGURES, dead=True), muted=True).verdict is MicrophoneVerdict.MUTED
+    assert microphone_result("m", FIGURES, muted=True).verdict is MicrophoneVerdict.GOOD
+
+
 @pytest.mark.parametrize(
     ("return_db", "cancelling", "verdict"),
     [
-        (None, Processing.OFF, LoopVerdict.NO_ECHO),
-        (-50.0, Processing.OFF, LoopVerdict.FAINT),
-        (-20.0, Processing.AUTO, LoopVerdict.ECHO),
-        (-20.0, Processing.ON, LoopVerdict.ECHO),
-        (-20.0, Processing.OFF, LoopVerdict.ECHO_NOT_CANCELLED),
+        (None, False, LoopVerdict.NO_ECHO),
+        (-50.0, False, LoopVerdict.FAINT),
+        (-20.0, True, LoopVerdict.ECHO),
+        (-20.0, False, LoopVerdict.ECHO_NOT_CANCELLED),
     ],
 )
 def test_an_echo_is_told_with_what_the_settings_do_about_it(
-    return_db: float | None, cancelling: Processing, verdict: LoopVerdict
+    return_db: float | None, cancelling: bool, verdict: LoopVerdict
 ) -> None:
     latency = None if return_db is None else 40.0
     result = loop_result(LoopFigures(latency, return_db, 6), dead=False, cancelling=cancelling)
@@ -181,7 +193,7 @@ def test_an_echo_is_told_with_what_the_settings_do_about_it(
 
 
 def test_devices_that_take_long_are_told() -> None:
-    result = loop_result(LoopFigures(310.0, -20.0, 6), dead=False, cancelling=Processing.ON)
+    result = loop_result(LoopFigures(310.0, -20.0, 6), dead=False, cancelling=True)
     assert "310 ms" in result.remedy
 
 
