@@ -1,9 +1,8 @@
 """Hold of one call: what the person wants, what the other side agreed to, and what holds when it refuses.
 
-Owns: whether the call is aside, that is: another one is talked in. A hold that the person asked for is asked of the
-other side, and if it refuses the call goes on (RFC 3264 §8.4 gives it no reason to). A call that is aside is silent
-here both ways besides, from this moment on and whatever the other side says: two calls never share a microphone unless
-somebody wants that.
+Owns: whether the call is aside, that is: another one is talked in, or the other side would not be held. A hold is asked
+of the other side (RFC 3264 §8.4). A call that is aside is silent here both ways whatever the other side says: two calls
+never share a microphone unless somebody wants that, and whoever has held a call is not heard in it.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ class CallHold:
     def __init__(self, call: Call) -> None:
         self._call = call
         self.aside = False
+        self._asked = Direction.SENDRECV  # by the person, last
         self._said = False  # what the person was told last
 
     @property
@@ -32,6 +32,7 @@ class CallHold:
 
     def want(self, change: SessionChange, direction: Direction, now: float) -> None:
         """SENDONLY is hold. SENDRECV takes the call up again if it was aside."""
+        self._asked = direction
         was_refused = self.aside and change.wanted is Direction.SENDRECV
         if direction is Direction.SENDRECV:
             self.set_aside(False)
@@ -46,7 +47,9 @@ class CallHold:
         self._call.silence()
 
     def refused(self) -> None:
-        """The other side refuses a change, maybe the hold or its end."""
+        """The other side refuses a change, maybe the hold or its end; or its connection is lost."""
+        if self._asked is Direction.SENDONLY and not self.by_us:
+            self.set_aside(True)
         self._call.silence()
         if self._said is not self.by_us:
             self.say()

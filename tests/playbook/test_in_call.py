@@ -11,7 +11,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, MediaPoli
 from softphone.sdp.negotiated import Direction, SrtpSecurity
 from softphone.sdp.offer_answer import OfferAnswerSession
 from softphone.sip.message import Request
-from softphone.ua.actions import SetMuted, StartMedia, UpdateMedia
+from softphone.ua.actions import SetAside, SetMuted, StartMedia, UpdateMedia
 from softphone.ua.commands import AddAccount, HangUp, Hold, Mute, Resume, Unmute
 from softphone.ua.events import CallEnded, CallNotice, HoldChanged
 from tests.playbook.stage import BOB, PROXY_CHALLENGE, Stage, their_session
@@ -99,6 +99,7 @@ def test_the_microphone_is_silent_from_hold_on_and_not_from_its_answer_on(talk: 
     assert [action.muted for action in talk.stage.did(SetMuted)] == [True]
     talk.stage.reply(talk.stage.last("INVITE"), 488)
     assert talk.stage.of(CallNotice)
+    talk.stage.do(Resume("c"))
     assert [action.muted for action in talk.stage.did(SetMuted)] == [True, False]
 
 
@@ -122,15 +123,33 @@ def test_a_challenged_reinvite_is_sent_again(talk: Talk) -> None:
     assert talk.directions == [Direction.SENDONLY]
 
 
-def test_a_refused_hold_leaves_the_call_as_it_was(talk: Talk) -> None:
+def test_who_holds_is_not_heard_even_if_the_other_side_refuses(talk: Talk) -> None:
     stage = talk.stage
     stage.do(Hold("c"))
     stage.reply(stage.last("INVITE"), 488)
     assert len(stage.of(CallNotice)) == 1
     assert stage.did(UpdateMedia) == []
+    assert stage.did(SetAside)[-1].aside
+    assert stage.did(SetMuted)[-1].muted
+    assert all(changed.held_by_us for changed in stage.of(HoldChanged))
     stage.do(Hold("c"))
     talk.answer(stage.last("INVITE"))
-    assert talk.directions == [Direction.SENDONLY]
+    assert talk.directions[-1] is Direction.SENDONLY
+    stage.do(Resume("c"))
+    talk.answer(stage.last("INVITE"))
+    assert talk.directions[-1] is Direction.SENDRECV
+    assert not stage.did(SetAside)[-1].aside
+    assert not stage.did(SetMuted)[-1].muted
+
+
+def test_a_hold_that_was_refused_ends_when_the_person_resumes(talk: Talk) -> None:
+    stage = talk.stage
+    stage.do(Hold("c"))
+    stage.reply(stage.last("INVITE"), 488)
+    stage.do(Resume("c"))
+    assert not stage.did(SetAside)[-1].aside
+    assert not stage.did(SetMuted)[-1].muted
+    assert not stage.of(HoldChanged)[-1].held_by_us
 
 
 @pytest.mark.parametrize("status", [408, 481])
@@ -170,6 +189,7 @@ def test_a_lost_flow_refuses_the_change_and_not_the_call(talk: Talk) -> None:
     talk.stage.do(Hold("c"))
     talk.stage.cut()
     assert len(talk.stage.of(CallNotice)) == 1
+    assert talk.stage.did(SetMuted)[-1].muted, "the microphone stays silent"
     talk.stage.do(Hold("c"))
     assert len(talk.stage.of(CallNotice)) == 2
     assert talk.stage.of(CallEnded) == []
