@@ -23,7 +23,7 @@ BUNDLED = (
 )
 
 # They belong to the host's kernel, drivers, servers and settings. Beside each, Debian's package (the first name that a
-# release knows). libpulse and libasound's plugin for it are looked for while running: without them there is ALSA alone.
+# release knows). libpulse is looked for while running: without it there is ALSA alone.
 HOST = {
     "ld-linux-*.so.*": "libc6",
     "libc.so.6": "libc6",
