@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from softphone.messages import AnyCommand
@@ -31,18 +31,24 @@ from softphone.ui.call_menu import CallMenuButton
 from softphone.ui.cards import Card, WarningBox
 from softphone.ui.key_pad import KeyPad
 from softphone.ui.lock import Lock
+from softphone.ui.quality_mark import QualityMark
 from softphone.ui.recording_bar import RecordingBar
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import LineLabel, TextLabel, announce, foreign, plain_tip
 from softphone.ui.warning_list import WarningList
 
 HANG_UP_KEYS, MUTE_KEYS, HOLD_KEYS, KEYPAD_KEYS = "Ctrl+Shift+H", "Ctrl+Shift+M", "Ctrl+Shift+O", "Ctrl+Shift+K"
-MENU_KEYS, RECORD_KEYS = "Ctrl+Shift+T", "Ctrl+Shift+R"
+MENU_KEYS, RECORD_KEYS, QUALITY_KEYS = "Ctrl+Shift+T", "Ctrl+Shift+R", "Ctrl+Shift+I"
 _MOST_DIGITS = 40  # shown of those that were sent
 
 
 class RunningCallView(Card):
-    """One call from dialling to its end. Everything is drawn from the CallView; buttons only submit commands."""
+    """One call from dialling to its end. Everything is drawn from the CallView; buttons only submit commands.
+
+    Emits `quality_wanted(call_id)` when the person wants to see how the line was.
+    """
+
+    quality_wanted = Signal(str)
 
     def __init__(self, call: CallView, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +73,8 @@ class RunningCallView(Card):
         self.agree.clicked.connect(self._agree)
         self.refuse = self.question.add_button(self.tr("Stay in this call"))
         self.refuse.clicked.connect(lambda: self._submit(RefuseTransfer(self._call.id)))
+        self.mark = QualityMark()
+        self.mark.clicked.connect(self.open_quality)
         self.quality = TextLabel(part="muted", scale=0.85)
         self.line_warning = TextLabel(part="bad", scale=0.85)
 
@@ -99,6 +107,7 @@ class RunningCallView(Card):
         self.column.addWidget(self.digits)
         self.column.addWidget(self.pad)
         self.column.addWidget(self.hang_up)
+        self.column.addWidget(self.mark, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self.quality)
         self.column.addWidget(self.line_warning)
         self.digits.hide()
@@ -160,6 +169,7 @@ class RunningCallView(Card):
         self.hold.setText(self.tr("Resume") if call.held_by_us else self.tr("Hold"))
         self.keypad.setChecked(not self.pad.isHidden())
         self.hang_up.setText(self.tr("Hang up") if active else self.tr("Cancel"))
+        self.mark.show_quality(call.report.quality if call.report is not None and not self._small else None)
         self.quality.show_text("" if self._small else words.line_quality(call.report))
         self.line_warning.show_text(words.line_warnings(call.report))
         self.tick(now)
@@ -198,7 +208,7 @@ class RunningCallView(Card):
             self._top.removeWidget(self.party)
             self.column.insertWidget(0, self.party)
             self._row.removeWidget(self.hang_up)
-            self.column.insertWidget(self.column.indexOf(self.quality), self.hang_up)
+            self.column.insertWidget(self.column.indexOf(self.mark), self.hang_up)
         side = Qt.AlignmentFlag.AlignRight if small else Qt.AlignmentFlag.AlignLeft
         self.state.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
 
@@ -275,6 +285,9 @@ class RunningCallView(Card):
 
     def ask_transfer_target(self) -> None:
         self.transfer.ask(self.tr("Transfer this call to"), self.tr("Transfer"))
+
+    def open_quality(self) -> None:
+        self.quality_wanted.emit(self._call.id)
 
     def open_menu(self) -> None:
         self.more.menu().popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))

@@ -20,6 +20,7 @@ from softphone.ui.call_view import (
     KEYPAD_KEYS,
     MENU_KEYS,
     MUTE_KEYS,
+    QUALITY_KEYS,
     RECORD_KEYS,
     RunningCallView,
 )
@@ -53,6 +54,7 @@ class CallsPane(QScrollArea):
     """
 
     dial = Signal(str, str)
+    quality_wanted = Signal(str)  # call id
     focus_freed = Signal()
 
     def __init__(
@@ -90,6 +92,7 @@ class CallsPane(QScrollArea):
             (HOLD_KEYS, lambda: self._current(RunningCallView.toggle_hold, CallPhase.ACTIVE)),
             (MENU_KEYS, lambda: self._current(RunningCallView.open_menu, CallPhase.ACTIVE)),
             (RECORD_KEYS, lambda: self._current(RunningCallView.toggle_recording, CallPhase.ACTIVE)),
+            (QUALITY_KEYS, self._open_quality),
             (KEYPAD_KEYS, lambda: self._current(RunningCallView.toggle_keypad, CallPhase.ACTIVE)),
         )
         for keys, act in actions:
@@ -151,6 +154,8 @@ class CallsPane(QScrollArea):
             had_focus = self._remove(call.id)
             self.make_room()
             card = kind(call, self._submit)
+            if isinstance(card, RunningCallView):
+                card.quality_wanted.connect(self.quality_wanted)
             self._put(call.id, card)
             self._render(card, call)
             if had_focus and isinstance(card, RunningCallView):
@@ -173,6 +178,7 @@ class CallsPane(QScrollArea):
         card = EndedView(call)
         card.closed.connect(self._seen)
         card.call_again.connect(self.dial)
+        card.quality_wanted.connect(self.quality_wanted)
         card.render_call(call, self._account(call), self._clock())
         self._put(call.id, card)
         card.tell()
@@ -257,6 +263,15 @@ class CallsPane(QScrollArea):
         card = self.cards[current.id]
         assert isinstance(card, RunningCallView)
         act(card)
+
+    def _open_quality(self) -> None:
+        """Of the call that is talked in; without one of the last one that was."""
+        if self._running():
+            self._current(RunningCallView.open_quality)
+        elif self._state is not None:
+            drawn = next((call for call in self._state.recent if len(call.history)), None)
+            if drawn is not None:
+                self.quality_wanted.emit(drawn.id)
 
     def _mute(self) -> None:
         """In a conference, for all of it: whoever presses the key wants to be heard by nobody."""

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from softphone.errors import Failure
 from softphone.state import AccountView, CallView, Encryption
-from softphone.ui import words
+from softphone.ui import quality_words, words
 from softphone.ui.cards import Card, WarningBox
 from softphone.ui.lock import Lock
 from softphone.ui.symbols import SymbolButton
@@ -19,6 +19,7 @@ class EndedView(Card):
 
     closed = Signal(str)
     call_again = Signal(str, str)  # address, account
+    quality_wanted = Signal(str)
 
     def __init__(self, call: CallView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,13 +33,19 @@ class EndedView(Card):
         for widget in (self.party, self.address, self.state, self.lock, self.failure, self.quality):
             self.column.addWidget(widget)
         self.failure.say_failure(self.reason)
-        self.quality.show_text(words.line_quality(call.report))
+        texts = (quality_words.over_all(call), words.line_quality(call.report))
+        self.quality.show_text("\n".join(text for text in texts if text))
         again = SymbolButton("call", self.tr("Call again"), part="switch")
         again.clicked.connect(lambda: self.call_again.emit(call.remote.uri, call.account_id))
         close = SymbolButton("close", self.tr("Close"), part="switch")
         close.clicked.connect(lambda: self.closed.emit(call.id))
         row = QHBoxLayout()
         row.addWidget(again, 1)
+        if len(call.history):
+            shown = SymbolButton("quality", self.tr("Quality"), part="switch")
+            shown.setToolTip(self.tr("How the line was over the call"))
+            shown.clicked.connect(lambda: self.quality_wanted.emit(call.id))
+            row.addWidget(shown, 1)
         row.addWidget(close, 1)
         self.column.addLayout(row)
 
