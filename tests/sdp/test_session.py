@@ -140,10 +140,10 @@ def test_as_many_media_lines_and_formats_as_the_limits_say_are_read() -> None:
 def test_the_largest_description_is_read_in_a_moment() -> None:
     for filler in (b"a=" + b" " * 1000 + b"\r\n", b"a=x:" + b"1 " * 500 + b"\r\n", b"\r\n" * 16):
         body = MINIMAL + filler * 60
-        started = time.perf_counter()
+        started = time.thread_time()
         with contextlib.suppress(RemoteProtocolError):
             parse_session_description(body)
-        assert time.perf_counter() - started < 0.5
+        assert time.thread_time() - started < 0.5
 
 
 def test_a_repr_never_shows_a_key() -> None:

@@ -83,10 +83,10 @@ def seconds(make: Callable[[int], object], read: Callable[[object], object], siz
     data = make(size)
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         with contextlib.suppress(RemoteProtocolError):
             read(data)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     return best
 
 

@@ -106,7 +106,7 @@ def test_any_text_gives_a_value_or_a_clean_error(field: str, text: str) -> None:
 @pytest.mark.parametrize("field", READERS)
 @pytest.mark.parametrize("unit", ["1", " ", "1 ", ";", ";a=", '"', ","])
 def test_long_texts_take_linear_time(field: str, unit: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with contextlib.suppress(RemoteProtocolError):
         READERS[field](Headers([(field, unit * 100_000)]))
-    assert time.perf_counter() - started < 2.0
+    assert time.thread_time() - started < 2.0

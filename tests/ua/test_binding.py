@@ -63,6 +63,6 @@ def test_any_redirection_leads_to_a_host_over_tls_or_nowhere(contacts: list[str]
 def test_the_largest_answer_is_read_in_a_moment() -> None:
     other = '<sip:alice@198.51.100.7:5061;transport=tls>;+sip.instance="<urn:uuid:0>";expires=9'
     crowd = Headers([("Contact", ",".join([other] * 190)) for _ in range(250)])
-    began = time.perf_counter()
+    began = time.thread_time()
     assert read_grant(Response(200, "OK", crowd, b""), ACCOUNT, OURS, 3600).expires == 3600
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
