@@ -59,7 +59,8 @@ class FarEnd:
     def read(self, samples: int) -> Samples:
         at = np.arange(self._phase, self._phase + samples)
         self._phase += samples
-        return (8000 * np.sin(2 * np.pi * OUR_TONE / RATE * at)).astype(np.int16)
+        said: Samples = (8000 * np.sin(2 * np.pi * OUR_TONE / RATE * at)).astype(np.int16)
+        return said
 
     def write(self, frame: Samples) -> None:
         self._heard.append(frame.copy())
@@ -108,7 +109,7 @@ class ChangingCall:
         """A headset that becomes the default when it is plugged in, and is pulled out again."""
         name, module = self._plug_speaker(rate, channels)
         self._measure(f"{name} becomes the default", lambda: self._set_default("sink", name), speaker=name)
-        del self.ears[name]
+        self.ears.pop(name).stop()
         self._measure(f"{name} is pulled out", lambda: self._unload(module), speaker=back)
         self._set_default("sink", back)
 
@@ -124,7 +125,7 @@ class ChangingCall:
         """Chosen in the settings in the middle of the call, pulled out, plugged in again."""
         name, module = self._plug_speaker(rate, channels)
         self._measure(f"{name} is chosen", lambda: self.card.choose(DeviceChoice(None, name)), speaker=name)
-        del self.ears[name]
+        self.ears.pop(name).stop()
         self._measure(f"the chosen {name} is pulled out", lambda: self._unload(module), speaker=default)
         began = time.monotonic()
         module = self._load_speaker(name, rate, channels)
@@ -132,7 +133,7 @@ class ChangingCall:
         self._wait_for_sound(name)
         self.changes.append(Change(f"the chosen {name} is back", time.monotonic() - began))
         self._measure("the default is chosen", lambda: self.card.choose(DeviceChoice()), speaker=default)
-        del self.ears[name]
+        self.ears.pop(name).stop()
         self._unload(module)
 
     def rounds(self, number: int) -> Iterator[None]:
@@ -198,7 +199,11 @@ class ChangingCall:
         return self.rig.control("load-module", *words).strip()
 
     def _unload(self, module: str) -> None:
-        self.rig.control("unload-module", module)
+        try:
+            self.rig.control("unload-module", module)
+        except subprocess.CalledProcessError as error:
+            log = (self.rig.directory / "pulseaudio.log").read_text()[-2000:]
+            raise AssertionError(f"{error.stderr}\n{log}") from error
 
     def _set_default(self, what: str, name: str) -> None:
         self.rig.control(f"set-default-{what}", name)

@@ -146,6 +146,16 @@ class PulseRig:
             process.kill()
         self._processes.clear()
 
+    @contextmanager
+    def server_stopped(self) -> Iterator[None]:
+        """The server takes connections and says nothing, as one that hangs."""
+        assert self._server is not None
+        self._server.pause()
+        try:
+            yield
+        finally:
+            self._server.go_on()
+
     def close(self) -> None:
         for process in reversed(self._processes):
             process.kill()

@@ -1,0 +1,97 @@
+"""What waits between two clocks: drift is used up a few samples at a time, backlogs at once, gaps are learnt from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softphone.engine.audio.fade import crossed, faded_in, faded_out, tail
+from softphone.engine.audio.slack import STEP, Slack, stretched
+
+BLOCK = 480
+HOUR = 360_000  # blocks of 10 ms
+
+
+class Line:
+    """A device that delivers in fragments of 10 ms by a clock of its own, and somebody who takes 10 ms each tick."""
+
+    def __init__(self, ppm: float, waiting: int) -> None:
+        self.slack = Slack(spare=240)
+        self.per_tick = BLOCK * (1 + ppm / 1e6)
+        self.delivered = float(waiting)
+        self.taken = 0
+        self.steps: list[int] = []
+        self.gaps = 0
+
+    def run(self, ticks: int) -> list[int]:
+        """What waited after each tick."""
+        waited = []
+        for _ in range(ticks):
+            self.delivered += self.per_tick
+            there = int(self.delivered / BLOCK) * BLOCK - self.taken
+            if there < BLOCK:
+                self.gaps += 1
+                self.slack.ran_dry()
+            else:
+                excess = self.slack.excess(there - BLOCK)
+                self.steps.append(excess)
+                self.taken += BLOCK + excess
+            waited.append(int(self.delivered / BLOCK) * BLOCK - self.taken)
+        return waited
+
+
+@pytest.mark.parametrize("ppm", [0, 100, 200])
+def test_an_hour_with_a_faster_device_piles_nothing_up_and_drops_nothing(ppm: float) -> None:
+    line = Line(ppm, 2 * BLOCK)
+    waited = line.run(HOUR)
+    assert line.gaps == 0
+    assert max(line.steps) <= STEP
+    assert max(waited[1000:]) <= 3 * BLOCK
+
+
+@pytest.mark.parametrize("ppm", [-100, -200])
+def test_an_hour_with_a_slower_device_has_a_gap_only_where_a_block_of_its_sound_is_missing(ppm: float) -> None:
+    line = Line(ppm, 2 * BLOCK)
+    waited = line.run(HOUR)
+    assert line.gaps <= HOUR * -ppm / 1e6 + 1  # what never came cannot be had
+    assert max(line.steps) <= STEP
+    assert max(waited[1000:]) <= 3 * BLOCK
+
+
+def test_a_backlog_is_dropped_within_a_fifth_of_a_second() -> None:
+    line = Line(0, 20 * BLOCK)
+    waited = line.run(25)
+    assert max(line.steps) > STEP
+    assert waited[-1] <= 2 * BLOCK
+
+
+def test_after_it_ran_dry_what_waits_is_left_alone_for_longer() -> None:
+    calm, burnt = Slack(240), Slack(240)
+    burnt.ran_dry()
+    burnt.ran_dry()
+    first = [next(n for n in range(2000) if slack.excess(2 * BLOCK)) for slack in (calm, burnt)]
+    assert first[0] < 250
+    assert first[1] > 3 * first[0]
+
+
+def test_a_stretched_block_keeps_its_ends_and_its_shape() -> None:
+    sound = (10_000 * np.sin(np.arange(488) / 20)).astype(np.int16)
+    shorter = stretched(sound, 480)
+    assert shorter.size == 480
+    assert (shorter[0], shorter[-1]) == (sound[0], sound[-1])
+    assert np.abs(shorter - np.interp(np.linspace(0, 487, 480), np.arange(488), sound)).max() <= 1
+    assert stretched(sound, 488) is sound
+
+
+def test_fades_leave_no_step_larger_than_the_sound_s_own() -> None:
+    tone = (10_000 * np.sin(np.arange(3 * BLOCK) / 10)).astype(np.int16)
+    a, b, c = np.split(tone, 3)
+    silence = np.zeros(BLOCK, np.int16)
+    own = np.abs(np.diff(tone.astype(int))).max()
+    for joined in (
+        np.concatenate((silence, faded_in(b), c)),
+        np.concatenate((a, faded_out(b), silence)),
+        np.concatenate((a, tail(int(a[-1]), BLOCK), silence)),
+        np.concatenate((a, crossed(b, np.flip(b)))),
+    ):
+        assert np.abs(np.diff(joined.astype(int))).max() <= 2 * own
