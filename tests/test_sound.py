@@ -1,4 +1,4 @@
-"""The settings' devices in use, on a PulseAudio of the tests' own: chosen in mid-call, the ringer apart, hot-plug told."""
+"""The settings' devices in use, on a PulseAudio of the tests' own: chosen in mid-call, the ringer, hot-plug."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Person:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def choose(self, **chosen: str) -> None:
-        self.settings = replace(self.settings, **chosen)
+    def choose(self, *, speaker: str = "", ringer: str = "") -> None:
+        self.settings = replace(self.settings, speaker=speaker, ringer=ringer)
         self.sound.settings_changed()
 
     def sounds_on(self, endpoint: AudioEndpoint | None) -> None:

@@ -163,8 +163,6 @@ class PulseCapture(_PulseStream):
 
     def _fetch(self) -> None:
         lib, stream, octets = self._lib, self._stream, self._octets
-        if self._closed:
-            return
         lib.pa_threaded_mainloop_lock(self._mainloop)
         try:
             if self._closed:
@@ -217,8 +215,6 @@ class PulsePlayback(_PulseStream):
     def write(self, frame: Samples) -> int:
         """How many samples it was handed over as. 0: no room, a device that stands still must not pile up sound."""
         lib, stream = self._lib, self._stream
-        if self._closed:
-            return 0
         lib.pa_threaded_mainloop_lock(self._mainloop)
         try:
             if self._closed:
