@@ -301,10 +301,18 @@ class _Running:
         block = self.receiver.block(now)
         if self._heard_here:
             self.endpoint.write(block)
+        if self.tape is not None:
+            self.tape.hear(block if self._heard_here else None)
 
     def say(self, now: float, others: Others) -> None:
         captured = self.endpoint.read(self._block)
-        for packet in self.transmitter.block(captured, None if self.aside else others(self._media_id, self._block)):
+        besides = None if self.aside else others(self._media_id, self._block)
+        if self.tape is not None:
+            silent = self.transmitter.muted or not self._media.direction.sends
+            self.tape.say(None if silent else captured, besides)
+        if self.announcement is not None:
+            besides = self.announcement.over(besides)
+        for packet in self.transmitter.block(captured, besides):
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
             self._send_rtcp(self._exchange.build(now, self._ntp(now)))
