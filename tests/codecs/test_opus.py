@@ -194,16 +194,16 @@ _SHARED = made()
 
 def test_reports_of_loss_raise_the_redundancy_at_once_and_lower_it_slowly() -> None:
     codec = made()
-    assert codec.expected_loss == 10
+    assert codec.expected_loss == 5
     codec.expect_loss(0.02)
-    assert codec.expected_loss == 10
+    assert codec.expected_loss == 5
     codec.expect_loss(0.253)
     assert codec.expected_loss == 26
     codec.expect_loss(0.0)
     assert codec.expected_loss == 23
     for _ in range(10):
         codec.expect_loss(0.0)
-    assert codec.expected_loss == 10
+    assert codec.expected_loss == 5
     codec.expect_loss(1.0)
     assert codec.expected_loss == 40
 
