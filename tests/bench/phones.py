@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -62,13 +63,18 @@ class OurPhone:
         codec: str = "PCMU",
         devices: tuple[str, str] | None = None,
         play: Path | None = None,
+        audio: Sequence[str] = (),
     ) -> None:
-        """`devices`: others than the rig's pair of that letter; `play`: a file is said, and no device is opened."""
+        """`devices`: others than the rig's pair of that letter; `play`: a file is said, and no device is opened.
+
+        `audio`: more lines of the settings' section [audio].
+        """
         self.directory = short_directory(f"bench{letter}")
         microphone, speaker = devices or (rig.microphone(letter), rig.speaker(letter))
         config = self.directory / "settings.toml"
         config.write_text(
-            f'[audio]\nmicrophone = "{microphone}"\nspeaker = "{speaker}"\n[media]\ncodecs = ["{codec.upper()}"]\n'
+            f'[media]\ncodecs = ["{codec.upper()}"]\n[audio]\nmicrophone = "{microphone}"\nspeaker = "{speaker}"\n'
+            + "".join(f"{line}\n" for line in audio)
         )
         command = ["call", dial] if dial else ["answer"]
         command += ["--audio", "file", "--play", str(play)] if play else []

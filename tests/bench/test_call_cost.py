@@ -30,6 +30,8 @@ from tests.peers.pulse import RATE, PulseRig, settle
 
 ROUNDS = 5
 SECONDS = 10.0
+PLAIN = tuple(f'{key} = "off"' for key in ("echo_cancellation", "noise_suppression", "high_pass"))
+"""As baresip is here: it has none of these."""
 Figures = dict[str, list[float]]
 
 
@@ -42,6 +44,7 @@ def test_cost_of_a_call(ca: PrivateCa) -> None:
                 for codec in ("PCMU", "opus"):
                     _measure(figures, f"ours {codec}", rig, kamailio, _our_pair(rig, kamailio, codec))
                     _measure(figures, f"baresip {codec}", rig, kamailio, _baresip_pair(rig, kamailio, codec))
+                _measure(figures, "ours processed", rig, kamailio, _our_pair(rig, kamailio, "PCMU", ()))
                 _note(figures, "empty streams, CPU", _empty_streams(rig))
             with _linphone_pair(rig, kamailio) as phones:
                 settle(3)
@@ -59,10 +62,10 @@ def _note(figures: Figures, name: str, value: float) -> None:
 Pair = tuple[BenchPhone, BenchPhone, Callable[[], object]]
 
 
-def _our_pair(rig: PulseRig, kamailio: Kamailio, codec: str) -> Pair:
-    callee = OurPhone(rig, kamailio, "bob", "b", codec=codec)
+def _our_pair(rig: PulseRig, kamailio: Kamailio, codec: str, audio: tuple[str, ...] = PLAIN) -> Pair:
+    callee = OurPhone(rig, kamailio, "bob", "b", codec=codec, audio=audio)
     kamailio.wait_registered("bob", timeout=60)
-    caller = OurPhone(rig, kamailio, "alice", "a", dial="bob", codec=codec)
+    caller = OurPhone(rig, kamailio, "alice", "a", dial="bob", codec=codec, audio=audio)
     return caller, callee, lambda: caller.wait_event("secured", 30)
 
 
@@ -155,6 +158,8 @@ def _report(figures: Figures) -> None:
         print(f"{'  above an empty pair of streams':32}{above:8.2f}{theirs:9.2f}{above / theirs:7.2f}")
         print(f"{'  resident, MiB':32}{of[f'ours {codec}, MiB']:8.1f}{of[f'baresip {codec}, MiB']:9.1f}")
     print(f"{'an empty pair of streams':32}{streams:8.2f}")
+    print(f"{'PCMU, echo and noise taken out':32}{of['ours processed, CPU']:8.2f}")
+    print(f"{'  resident, MiB':32}{of['ours processed, MiB']:8.1f}")
     print(f"{'linphone, resident, MiB':32}{of['linphone PCMU, MiB']:8.1f}")
     out = Path("build/call-cost.json")
     out.parent.mkdir(exist_ok=True)
