@@ -28,6 +28,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--config-dir", type=_FOLDER)
 @click.option("--state-dir", type=_FOLDER)
 @click.option("--runtime-dir", type=_FOLDER)
+@click.option("--data-dir", type=_FOLDER)
 @click.option("--link", type=click.Choice([form.value for form in LinkForm]), default=system_form().value)
 @click.option("--audio", type=click.Choice([kind.value for kind in AudioKind]), default=AudioKind.DEVICE.value)
 @click.option("--play", type=_FILE)
@@ -40,7 +41,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def engine(composition: Composition, /, **options: Any) -> None:
     """The phone's engine, started by whoever needs one."""
     profile = user_profile()
-    folders = {name: options[f"{name}_dir"] for name in ("config", "state", "runtime") if options[f"{name}_dir"]}
+    names = ("config", "state", "runtime", "data")
+    folders = {name: options[f"{name}_dir"] for name in names if options[f"{name}_dir"]}
     window = options["window_command"]
     request = EngineRequest(
         profile=replace(profile, **folders) if folders else profile,

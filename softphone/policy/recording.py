@@ -18,8 +18,8 @@ KEEP_DAYS = (0, 3650)
 class RecordingFormat(enum.Enum):
     """What is inside the encrypted file."""
 
-    FLAC = "flac"  # lossless (RFC 9639), about 220 MB an hour
-    OPUS = "opus"  # Ogg Opus (RFC 7845), about 30 MB an hour
+    FLAC = "flac"  # lossless (RFC 9639), about 200 MB an hour
+    OPUS = "opus"  # Ogg Opus (RFC 7845), about 40 MB an hour
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def test_an_export_warns_first_and_goes_where_the_person_says(
     window: MainWindow, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[QFileDialog] = []
-    monkeypatch.setattr(QFileDialog, "open", lambda self: asked.append(self))
+    monkeypatch.setattr(QFileDialog, "open", asked.append)
     window.render_state(LISTED)
     window.show_recordings()
     page = window.recordings

@@ -56,7 +56,10 @@ def program() -> tuple[str, ...]:
 def engine_start(profile: Profile, *options: str, place: LinkPlace | None = None) -> EngineStart:
     """`options` go to `softphone engine` besides the profile's folders."""
     place = place or LinkPlace(profile.runtime, system_form())
-    folders = ("--config-dir", profile.config, "--state-dir", profile.state, "--runtime-dir", profile.runtime)
+    folders = (
+        *("--config-dir", profile.config, "--state-dir", profile.state),
+        *("--runtime-dir", profile.runtime, "--data-dir", profile.data or profile.state),
+    )
     command = (*program(), "engine", *(str(word) for word in folders), "--link", place.form.value, *options)
     return EngineStart(command, place, profile.engine_log)
 

@@ -22,7 +22,7 @@ from softphone.policy.recording import RecordingFormat
 
 OPUS_RATE = 48_000
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)  # Hz that it takes as they are
-_OPUS_COMPRESSION = 0.85  # of libsndfile's scale from 0 to 1: about 64 kbit/s for both voices
+_OPUS_COMPRESSION = 0.85  # of libsndfile's scale from 0 to 1: about 90 kbit/s for both voices
 _STREAMINFO_AT = 8  # "fLaC", the block's header
 _TOTAL_AT = _STREAMINFO_AT + 13  # its low four bits and the next four octets
 
