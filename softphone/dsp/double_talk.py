@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from softphone.dsp.echo_filter import Power
+from softphone.dsp.echo_filter import Spectrum
 
 _EDGES = np.array([2, 5, 8, 11, 14, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 124])
 """First bins (of 50 Hz) of the bands, up to 8 kHz."""
 _END = 160
 _FLOOR = 48_000.0
-"""Power of a band (of 160 samples, without their window's gain) that counts as silence."""
+"""Power of a band that counts as silence."""
 _RISE = 10 ** (0.02 / 10)
 _FALL = 10 ** (0.18 / 10)
 """Per block: together they follow what is left of an echo in its best tenth of the time, which no talker raises."""
 _MARGIN = 10**1.8
 """What is left in its worst tenth, over the best."""
-_LEFT = (1e-5, 4.0)
+_LEFT = (10**-2.8, 4.0)
+"""Bounds of what is learnt: even the best filter leaves more for a moment, when a device stumbles."""
 _TRUSTED = 10**-1.5
 """More than this part of an echo left in most bands' best time: the filter has not learnt it, and is not heard."""
+_WORSE = 1.05
+"""More left than the microphone heard: the path is another one now."""
 _REVERBERATES = 0.8  # per block: what an echo is judged by goes on sounding
+_COHERENCE = 0.85  # kept per block
+_CHANCE = 0.1  # of coherence between sounds that have nothing to do with each other, at that smoothing
 _TALKS = 0.7  # of the power is no echo
 _HOLD = 10  # blocks
+_FADES, _ENDS = 0.9, 0.3  # the weight, per block
 
 
 class NearTalk:
@@ -34,6 +40,9 @@ class NearTalk:
         self._left = np.full(_EDGES.size, 1.0)
         self._echo = np.zeros(_EDGES.size)
         self._error = np.zeros(_EDGES.size)
+        self._cross = np.zeros(_END, np.complex64)
+        self._error_bins, self._echo_bins = np.zeros(_END, np.float32), np.zeros(_END, np.float32)
+        self._captured = 0.0
         self._hold = 0
         self.weight = 0.0
 
@@ -41,23 +50,38 @@ class NearTalk:
         """The filter has begun again: until it has learnt anew, its output is not to be heard."""
         self._left[:] = 1.0
 
-    def observe(self, error_power: Power, echo_power: Power) -> float:
-        """The weight after a block of these power spectra (`EchoFilter`)."""
-        self._error += np.add.reduceat(error_power[:_END], _EDGES)
+    def observe(self, error: Spectrum, echo: Spectrum) -> float:
+        """The weight after a block with these spectra (`EchoFilter`)."""
+        error, echo = error[:_END], echo[:_END]
+        error_power, echo_power = error.real**2 + error.imag**2, echo.real**2 + echo.imag**2
+        strange = self._unlike_echo(error * np.conj(echo), error_power, echo_power)
+        self._error += np.add.reduceat(error_power, _EDGES)
         self._error *= 0.5
-        self._echo = np.maximum(np.add.reduceat(echo_power[:_END], _EDGES), self._echo * _REVERBERATES)
+        self._echo = np.maximum(np.add.reduceat(echo_power, _EDGES), self._echo * _REVERBERATES)
         self._learn()
         explained = _MARGIN * self._left * self._echo + _FLOOR
-        talk = float(np.maximum(0.0, self._error - explained).sum())
+        talk = float((np.maximum(0.0, self._error - explained) * strange).sum())
+        both = error + echo
+        self._captured = 0.5 * (self._captured + float((both.real**2 + both.imag**2).sum()))
         trusted = float(np.median(self._left)) < _TRUSTED or float(self._echo.sum()) < _FLOOR
+        trusted = trusted and float(self._error.sum()) < _WORSE * self._captured + _FLOOR
         if trusted and talk > _TALKS * (float(self._error.sum()) + _FLOOR * _EDGES.size):
             self._hold, self.weight = _HOLD, 1.0
         elif self._hold and trusted:
             self._hold -= 1
         else:
             self._hold = 0
-            self.weight = self.weight * 0.9 if self.weight > 0.01 else 0.0
+            self.weight = self.weight * (_FADES if trusted else _ENDS) if self.weight > 0.01 else 0.0
         return self.weight
+
+    def _unlike_echo(self, cross: Spectrum, error: np.ndarray, echo: np.ndarray) -> np.ndarray:
+        """Per band, how much of what is left has nothing to do with the echo: what resembles it is a path that moved."""
+        for kept, new in ((self._cross, cross), (self._error_bins, error), (self._echo_bins, echo)):
+            kept *= _COHERENCE
+            kept += new
+        shared = (self._cross.real**2 + self._cross.imag**2) / (self._echo_bins + _FLOOR)
+        alike = np.add.reduceat(shared, _EDGES) / (np.add.reduceat(self._error_bins, _EDGES) + _FLOOR)
+        return np.clip(1.0 - np.maximum(0.0, alike - _CHANCE) / (1 - _CHANCE), 0.0, 1.0)
 
     def _learn(self) -> None:
         sounds = self._echo > _FLOOR

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Block = NDArray[np.float32]
-Power = NDArray[np.floating[Any]]
+Spectrum = NDArray[np.complexfloating[Any, Any]]
 
 RATE = 16_000
 BLOCK = 160
@@ -42,8 +42,8 @@ _LOOP_WAITS = 4  # turns of the loop after a beginning
 _LOOP_STEP = 150.0  # ppm at most at a time
 _DRIFT_LIMIT = 500.0  # ppm; sound cards keep 100
 
-_WRONG = 1.1  # the error's power over the microphone's: the path is another one now
-_WRONG_SMOOTHING = 0.95
+_WRONG = 1.5  # the error's power over the microphone's: the path is another one now
+_WRONG_SMOOTHING = 0.9
 _TAPS = 16
 _PHASES = 256
 
@@ -60,8 +60,8 @@ def _interpolation() -> NDArray[np.float32]:
 class EchoFilter:
     """One path from one speaker to one microphone.
 
-    After each block `error_power` and `echo_power` are the power spectra of what is left and of what was taken away
-    (161 bins, of 320 samples of which the first half is zero).
+    After each block `error_spectrum` and `echo_spectrum` are those of what is left and of what was taken away (161 bins,
+    of 320 samples of which the first half is zero).
     """
 
     def __init__(self) -> None:
@@ -83,23 +83,22 @@ class EchoFilter:
         self._blocks = 0  # that were learnt from, since the beginning or the last one
         self.beginnings = 0  # how often it began again
         self.drift_ppm = 0.0
-        self.error_power: Power = np.zeros(bins, np.float32)
-        self.echo_power: Power = np.zeros(bins, np.float32)
+        self.error_spectrum: Spectrum = np.zeros(bins, np.complex64)
+        self.echo_spectrum: Spectrum = np.zeros(bins, np.complex64)
 
     def process(self, captured: Block, played: Block) -> Block:
         """What is left of the microphone's block: `captured` comes `HEADROOM` samples late, `played` is beside it."""
         self._silent_for = 0 if played.any() else self._silent_for + 1
         if self._silent_for > PARTITIONS + 12:
-            self.echo_power = np.zeros_like(self.echo_power)
-            self.error_power = np.abs(np.fft.rfft(captured, 2 * BLOCK)) ** 2
+            self.echo_spectrum = np.zeros_like(self.echo_spectrum)
+            self.error_spectrum = np.fft.rfft(captured, 2 * BLOCK)
             return captured
         self._take_in(self._aligned(played))
         echo = np.fft.irfft(np.einsum("pf,pf->f", self._path, self._spectra))[BLOCK:].astype(np.float32)
         error: Block = captured - echo
         self._padded[0, BLOCK:], self._padded[1, BLOCK:] = error, echo
-        transformed = np.fft.rfft(self._padded)
-        self.error_power, self.echo_power = transformed.real**2 + transformed.imag**2
-        self._learn(transformed[0])
+        self.error_spectrum, self.echo_spectrum = np.fft.rfft(self._padded)
+        self._learn(self.error_spectrum)
         self._judge(error, captured)
         self._blocks += 1
         if self._blocks % _LOOP_EVERY == 0:
@@ -134,11 +133,11 @@ class EchoFilter:
         self._spectra[0] = np.fft.rfft(np.concatenate((self._before, played)))
         self._before = played
 
-    def _learn(self, error: NDArray[np.complex64]) -> None:
+    def _learn(self, error: Spectrum) -> None:
         """Kuech et al., the diagonalised update: gain, path, and what is still uncertain of the path."""
         power = self._spectra.real**2 + self._spectra.imag**2
         self._error_smoothed *= _SMOOTHING
-        self._error_smoothed += (1 - _SMOOTHING) * self.error_power
+        self._error_smoothed += (1 - _SMOOTHING) * (error.real**2 + error.imag**2)
         uncertain = self._uncertainty * power
         gain = self._uncertainty / (0.5 * uncertain.sum(axis=0) + self._error_smoothed + _LEAST)
         self._path += gain * np.conj(self._spectra) * error

@@ -48,6 +48,7 @@ class VoiceProcessing:
         self._wanted = Treatment()  # what is in force, or being made
         self._stages: tuple[Stage, ...] = ()
         self._made: deque[tuple[Treatment, tuple[Stage, ...]]] = deque()  # by other threads, not yet in force
+        self._maker: threading.Thread | None = None
         self._silence: Samples = np.zeros(_BLOCK, np.int16)
 
     @property
@@ -58,6 +59,11 @@ class VoiceProcessing:
     def in_force(self) -> Treatment:
         """What is done to the voice, or will be within a moment."""
         return self._wanted
+
+    @property
+    def being_made(self) -> bool:
+        """Stages are wanted that are not there yet."""
+        return self._maker is not None and self._maker.is_alive()
 
     def use(self, options: AudioOptions) -> None:
         """In force at once, in running calls too; what failed is tried again once it means something else."""
@@ -117,7 +123,8 @@ class VoiceProcessing:
         if wanted == Treatment():
             self._made.append((wanted, ()))
         else:
-            threading.Thread(target=self._prepare, args=(wanted,), name="voice-stages", daemon=True).start()
+            self._maker = threading.Thread(target=self._prepare, args=(wanted,), name="voice-stages", daemon=True)
+            self._maker.start()
 
     def _prepare(self, wanted: Treatment) -> None:
         """The thread of its own: a library is loaded, which takes longer than a block lasts."""

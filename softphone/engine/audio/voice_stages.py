@@ -80,7 +80,7 @@ class FullDuplexEchoCancellation:
         if self._filter.beginnings != self._beginnings:
             self._beginnings = self._filter.beginnings
             self._talk.forget()
-        before, self._weight = self._weight, self._talk.observe(self._filter.error_power, self._filter.echo_power)
+        before, self._weight = self._weight, self._talk.observe(self._filter.error_spectrum, self._filter.echo_spectrum)
         if before == self._weight == 0.0:
             self._back.process(_SILENCE)  # free of cost once it has died away
             return cancelled
