@@ -86,6 +86,7 @@ class RunningCallView(Card):
         self.column.addWidget(self.identity)
         self.column.addLayout(self._top)
         self.column.addWidget(self.lock)
+        self.column.addWidget(self.mark, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self.recording)
         self.column.addWidget(self.notice)
         self.column.addWidget(self.warnings)
@@ -107,7 +108,6 @@ class RunningCallView(Card):
         self.column.addWidget(self.digits)
         self.column.addWidget(self.pad)
         self.column.addWidget(self.hang_up)
-        self.column.addWidget(self.mark, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self.quality)
         self.column.addWidget(self.line_warning)
         self.digits.hide()
@@ -208,7 +208,7 @@ class RunningCallView(Card):
             self._top.removeWidget(self.party)
             self.column.insertWidget(0, self.party)
             self._row.removeWidget(self.hang_up)
-            self.column.insertWidget(self.column.indexOf(self.mark), self.hang_up)
+            self.column.insertWidget(self.column.indexOf(self.quality), self.hang_up)
         side = Qt.AlignmentFlag.AlignRight if small else Qt.AlignmentFlag.AlignLeft
         self.state.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
 
