@@ -33,6 +33,7 @@ class LoopVerdict(enum.Enum):
     FAINT = "faint"  # it does, and nobody will notice
     ECHO = "echo"  # echo cancelling is needed, and on
     ECHO_NOT_CANCELLED = "echo-not-cancelled"  # needed, and off
+    DISTURBED = "disturbed"  # the sound had too many gaps to find anything in it
     NOT_KNOWN = "not-known"  # the microphone is dead
 
 
@@ -47,7 +48,7 @@ class MicrophoneResult:
     peak_db: float
     clipping: bool
     silent: bool  # nothing but digital silence
-    dropouts: int  # gaps in what it delivered
+    dropouts: int  # blocks of 10 ms that were missing or came too late
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class LoopResult:
     remedy: str
     latency_ms: float | None  # from our queue to the speaker, through the air or the cable, and back into our queue
     echo_return_db: float | None  # the speaker's sound in the microphone, less what was played
+    dropouts: int = 0  # blocks of 10 ms, both ways
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
         self.sign_in.finished.connect(self.show_phone)
         self.settings = SettingsPane(submit)
         self.settings.finished.connect(self.show_phone)
+        self.settings.sound.test_wanted.connect(self.show_device_test)
         self.options = OptionsPage(submit)
         self.options.finished.connect(self.show_phone)
         self.options.applied.connect(lambda: self.notice.say(""))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from softphone.messages import AnyCommand, ChooseDevices, DeviceKind
 from softphone.state import AppState
@@ -13,6 +14,10 @@ from softphone.ui.settings_card import SettingsCard
 
 
 class SoundCard(SettingsCard):
+    """Emits `test_wanted` when the person wants to try microphone and speaker."""
+
+    test_wanted = Signal()
+
     def __init__(self, submit: Callable[[AnyCommand], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._submit = submit
@@ -24,6 +29,10 @@ class SoundCard(SettingsCard):
         self.add_labelled(self.tr("&Loudspeaker or headset"), self.speaker)
         self.add_labelled(self.tr("The phone rin&gs"), self.ringer)
         self.add_explanation(self.tr("A running call changes at once. What is plugged in or pulled out is noticed."))
+        self.test = QPushButton(self.tr("Test soun&d…"))
+        self.test.setAutoDefault(False)
+        self.test.clicked.connect(self.test_wanted)
+        self.column.addWidget(self.test)
         for choice in (self.microphone, self.speaker, self.ringer):
             choice.activated.connect(self._choose)
 

@@ -22,11 +22,13 @@ from softphone.messages import MediaSettings, SettingsChanged, SettingsView
 from softphone.policy.media import ConnectionProfile, MediaEncryption
 from softphone.state import AppState
 from softphone.ua import events as ua
+from softphone.ua.call_warnings import CallWarningKind
 from softphone.ua.events import RegistrationState
 from softphone.ui.main_window import MainWindow
 from softphone.ui.symbols import SymbolLabel
 from tests.ui.hands import focused, key
 from tests.ui.pictures import CONFERENCE, LINES, SEVERAL
+from tests.ui.sound_tests import TESTED, warned
 from tests.ui.states import (
     BOB,
     CANNOT_ENCRYPT,
@@ -103,6 +105,11 @@ def sending_on(window: MainWindow) -> None:
     window.calls.cards["c2"].more.menu().actions()[1].trigger()  # type: ignore[union-attr]
 
 
+def sound_test(window: MainWindow) -> None:
+    window.render_state(TESTED)
+    window.show_device_test()
+
+
 UNREAD = after(LINES, ua.MessageReceived("alice@example.org", "m1", BOB, "Hello"))
 ASKED = after(active(), ua.TransferRequested("c1", "sip:carol@example.org", BOB))
 SCENES: dict[str, Callable[[MainWindow], None]] = {
@@ -126,6 +133,8 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "sending on": sending_on,
     "conference": show(CONFERENCE, LINES),
     "several": show(SEVERAL, LINES),
+    "sound test": sound_test,
+    "warnings in a call": show(warned(*CallWarningKind)),
     "failed call": show(ended(dialing(), failure=CANNOT_ENCRYPT), dialing()),
 }
 

@@ -36,6 +36,13 @@ def test_keys_open_the_page_begin_a_test_and_escape_ends_both(window: MainWindow
     assert engine.last() == StopDeviceTest()
 
 
+def test_the_settings_lead_to_it(window: MainWindow) -> None:
+    window.render_state(READY)
+    window.show_settings()
+    click(window.settings.sound.test)
+    assert window.pages.currentWidget() is window.device_test
+
+
 @pytest.mark.parametrize("step", list(DeviceTestStep))
 def test_each_step_has_a_button_that_begins_it_and_then_stops_it(
     window: MainWindow, engine: Engine, step: DeviceTestStep

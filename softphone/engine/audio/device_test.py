@@ -102,27 +102,36 @@ class DeviceTest:
         rate = self._endpoint.sample_rate
         match step:
             case DeviceTestStep.MICROPHONE:
-                check = MicrophoneCheck()
+                check, before = MicrophoneCheck(), self._dropouts()
                 self._play(step, np.zeros(int(self._speak_s * rate), np.int16), check)
-                return replace(result, microphone=self._microphone(check))
+                return replace(result, microphone=self._microphone(check, before))
             case DeviceTestStep.SPEAKER:
                 self._play(step, _melody(rate))
                 return replace(result, speaker=speaker_result(self._devices.speaker))
             case DeviceTestStep.LOOP:
                 return self._loop(result)
             case DeviceTestStep.PLAYBACK:
-                check = MicrophoneCheck()
+                check, before = MicrophoneCheck(), self._dropouts()
                 said = self._play(step, np.zeros(int(PLAYBACK_S * rate), np.int16), check, of=2)
                 self._play(step, said, begin=1, of=2)
-                return replace(result, microphone=self._microphone(check))
+                return replace(result, microphone=self._microphone(check, before))
 
-    def _microphone(self, check: MicrophoneCheck) -> MicrophoneResult:
+    def _microphone(self, check: MicrophoneCheck, before: int | None) -> MicrophoneResult:
+        """`before`: the dropouts when the step began."""
         state: MicrophoneState | None = getattr(self._endpoint, "microphone", None)  # of a real device
-        return microphone_result(self._devices.microphone, check.figures(), muted=state is not None and state.muted)
+        now = self._dropouts()
+        dropouts = None if now is None or before is None else now - before
+        muted = state is not None and state.muted
+        return microphone_result(self._devices.microphone, check.figures(), muted=muted, dropouts=dropouts)
+
+    def _dropouts(self) -> int | None:
+        """Blocks so far, both ways, as far as the endpoint counts them."""
+        statistics = getattr(self._endpoint, "statistics", None)
+        return None if statistics is None else statistics.missing + statistics.dropped
 
     def _loop(self, result: DeviceTestResult) -> DeviceTestResult:
         """A microphone to which nobody spoke is not dead if it hears the chirps."""
-        check = MicrophoneCheck()
+        check, before = MicrophoneCheck(), self._dropouts()
         heard = self._play(DeviceTestStep.LOOP, loop_signal(self._endpoint.sample_rate), check)
         microphone = result.microphone
         dead = check.figures().dead and (microphone is None or microphone.silent)
@@ -131,7 +140,9 @@ class DeviceTest:
             result = replace(result, microphone=alive)
         microphone_form, speaker_form = getattr(self._endpoint, "forms", (DeviceForm.OPEN, DeviceForm.OPEN))
         cancelling = treatment(self._devices.options, microphone_form, speaker_form).echo_cancellation
-        loop = loop_result(loop_figures(heard, self._endpoint.sample_rate), dead=dead, cancelling=cancelling)
+        dropouts = (self._dropouts() or 0) - (before or 0)
+        figures = loop_figures(heard, self._endpoint.sample_rate)
+        loop = loop_result(figures, dead=dead, cancelling=cancelling, dropouts=dropouts)
         return replace(result, loop=loop)
 
     def _play(

@@ -21,6 +21,7 @@ NOISE, ABOVE_NOISE = -45.0, 10.0  # a room so loud, and a voice so little above 
 CLIPPED_BLOCKS = 3  # one may be a knock on the table
 FAINT_ECHO = -45.0  # and the peer's own voice is at -26: what comes back is below what a line's noise is
 SLOW_MS = 250.0
+TOO_MANY_DROPOUTS = 10  # of 430 blocks: a chirp has 8, and half of the six must be found whole
 
 _MICROPHONE: dict[MicrophoneVerdict, tuple[str, str]] = {
     MicrophoneVerdict.GOOD: ("Your microphone works well.", ""),
@@ -60,6 +61,10 @@ _LOOP: dict[LoopVerdict, tuple[str, str]] = {
         "The microphone hears the speaker, and echo cancelling is off: others hear themselves.",
         "Turn echo cancelling on in the settings, or use a headset.",
     ),
+    LoopVerdict.DISTURBED: (
+        "The sound had too many gaps to look for an echo in it.",
+        "Close other programs and try again: this computer is too busy.",
+    ),
     LoopVerdict.NOT_KNOWN: (
         "Whether there is an echo cannot be said: the microphone delivers nothing.",
         "Mend the microphone first.",
@@ -68,8 +73,10 @@ _LOOP: dict[LoopVerdict, tuple[str, str]] = {
 _SLOW = "The sound takes %d ms through the devices: others wait that long for you. A cable is faster than Bluetooth."
 
 
-def microphone_result(device: str, figures: MicrophoneFigures, *, muted: bool = False) -> MicrophoneResult:
-    """`muted`: the sound system says so."""
+def microphone_result(
+    device: str, figures: MicrophoneFigures, *, muted: bool = False, dropouts: int | None = None
+) -> MicrophoneResult:
+    """`muted`: the sound system says so. `dropouts` as the device counts them; None: holes in the recording."""
     verdict = _microphone_verdict(figures)
     if verdict is MicrophoneVerdict.DEAD and muted:
         verdict = MicrophoneVerdict.MUTED
@@ -84,7 +91,7 @@ def microphone_result(device: str, figures: MicrophoneFigures, *, muted: bool = 
         peak_db=round(figures.peak_db, 1),
         clipping=figures.clipped >= CLIPPED_BLOCKS,
         silent=figures.dead,
-        dropouts=figures.holes,
+        dropouts=figures.holes if dropouts is None else dropouts,
     )
 
 
@@ -109,9 +116,11 @@ def speaker_result(device: str) -> SpeakerResult:
     )
 
 
-def loop_result(figures: LoopFigures, *, dead: bool, cancelling: bool) -> LoopResult:
+def loop_result(figures: LoopFigures, *, dead: bool, cancelling: bool, dropouts: int = 0) -> LoopResult:
     """`dead`: the microphone delivered nothing at all. `cancelling`: in a call the echo would be cancelled."""
     verdict = _loop_verdict(figures, dead, cancelling)
+    if verdict is LoopVerdict.NO_ECHO and dropouts >= TOO_MANY_DROPOUTS:
+        verdict = LoopVerdict.DISTURBED
     sentence, remedy = _LOOP[verdict]
     if figures.latency_ms is not None and figures.latency_ms > SLOW_MS:
         remedy = f"{remedy} {_SLOW % round(figures.latency_ms)}".strip()
@@ -121,6 +130,7 @@ def loop_result(figures: LoopFigures, *, dead: bool, cancelling: bool) -> LoopRe
         remedy,
         latency_ms=None if figures.latency_ms is None else round(figures.latency_ms, 1),
         echo_return_db=None if figures.echo_return_db is None else round(figures.echo_return_db, 1),
+        dropouts=dropouts,
     )
 
 

@@ -192,6 +192,14 @@ def test_an_echo_is_told_with_what_the_settings_do_about_it(
     assert bool(result.remedy) is (verdict is LoopVerdict.ECHO_NOT_CANCELLED)
 
 
+def test_gaps_are_no_headset() -> None:
+    disturbed = loop_result(LoopFigures(None, None, 1), dead=False, cancelling=True, dropouts=40)
+    assert disturbed.verdict is LoopVerdict.DISTURBED
+    assert disturbed.remedy
+    found = loop_result(LoopFigures(40.0, -20.0, 4), dead=False, cancelling=True, dropouts=40)
+    assert (found.verdict, found.dropouts) == (LoopVerdict.ECHO, 40)
+
+
 def test_devices_that_take_long_are_told() -> None:
     result = loop_result(LoopFigures(310.0, -20.0, 6), dead=False, cancelling=True)
     assert "310 ms" in result.remedy
