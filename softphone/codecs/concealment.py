@@ -15,7 +15,7 @@ _MAX_PERIOD_MS = 15.0
 _COMPARED_MS = 10.0
 # The fade: unchanged at first, then in a straight line down to the floor, which stays as long as the gap lasts.
 _HOLD_MS = 10.0
-_FADE_MS = 60.0
+_FADE_MS = 120.0
 _FLOOR = 10 ** (-30 / 20)
 _JOIN_MS = 2.0  # over which the step between what was played and the repetition is smoothed
 _OVERLAP_MS = 2.5  # over which the first good frame takes over
@@ -53,7 +53,7 @@ class PitchConcealment:
         return frame
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
-        """`samples` samples that continue the sound, fading over 70 ms; silence only before any sound."""
+        """`samples` samples that continue the sound, fading over 130 ms; silence only before any sound."""
         sound = np.rint(self._continued(samples)).astype(np.int16)
         self._position += samples
         self._bridged = False

@@ -99,16 +99,16 @@ def test_neither_the_beginning_nor_the_end_of_a_gap_clicks() -> None:
         assert np.abs(np.diff(heard.astype(int))).max() <= 1.3 * natural
 
 
-def test_a_long_gap_fades_and_is_almost_silent_after_80_ms() -> None:
+def test_a_long_gap_fades_and_is_almost_silent_after_140_ms() -> None:
     sound = voice(8000, 1.0)
     heard = with_losses(sound, 8000, set(range(20, 40)))
     frames = heard.reshape(-1, 160)
     levels = [loudness(frame) for frame in frames[19:40]]
     assert levels[1] > 0.7 * levels[0]
-    assert all(later < earlier for earlier, later in itertools.pairwise(levels[1:6]))
-    assert 20 * np.log10(levels[5] / levels[0]) < -25
+    assert all(later < earlier for earlier, later in itertools.pairwise(levels[1:8]))
+    assert 20 * np.log10(levels[8] / levels[0]) < -25
     assert all(level > 0 for level in levels)  # never dead silence where there was speech
-    assert levels[20] == pytest.approx(levels[10], rel=0.3)
+    assert levels[20] == pytest.approx(levels[12], rel=0.3)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000])
