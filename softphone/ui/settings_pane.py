@@ -27,6 +27,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, Unencrypt
 from softphone.policy.origin import Origin
 from softphone.state import AppState
 from softphone.ui.cards import Card, WarningBox
+from softphone.ui.processing_card import ProcessingCard
 from softphone.ui.settings_card import SettingsCard
 from softphone.ui.sound_card import SoundCard
 from softphone.ui.symbols import SymbolButton
@@ -60,8 +61,9 @@ class SettingsPane(QScrollArea):
         self.problem = WarningBox()
         self.file = TextLabel(part="muted", scale=0.85)
         self.sound = SoundCard(submit)
+        self.voice = ProcessingCard(submit)
         self.tones = TonesCard(submit)
-        self.cards: tuple[SettingsCard, ...] = (self.sound, self.tones)  # from above to below
+        self.cards: tuple[SettingsCard, ...] = (self.sound, self.voice, self.tones)  # from above to below
         top = QHBoxLayout()
         top.addWidget(TextLabel(self.tr("Settings"), scale=1.45, bold=True), 1)
         top.addWidget(self.back)
