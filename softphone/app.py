@@ -211,6 +211,7 @@ class Application:
 
         def load() -> None:
             controller.load()
+            core.tones.prepare()
             if unkept is not None:
                 controller.publish(Noticed(unkept))
             for failure in configuration.hooks(controller.settings.hooks)[1]:

@@ -7,7 +7,6 @@ Must not know: devices, calls.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,23 +40,18 @@ DTMF: dict[str, Tone] = {
 }
 
 
-@lru_cache(maxsize=32)
-def _envelope(cadence: tuple[tuple[int, int], ...], rate: int, only: int | None = None) -> NDArray[np.float32]:
-    """One period of the cadence as gains. Ringback has five seconds of it, and a call must not wait for that.
+class _Burst:
+    """One “on” of a cadence: where it begins and ends in the period, in samples, with its ramps."""
 
-    `only`: the pair that sounds, where each frequency has one of its own.
-    """
-    ramp = rate * RAMP_MS // 1000
-    parts = []
-    for pair, (on_ms, off_ms) in enumerate(cadence):
-        on = np.ones(rate * on_ms // 1000, np.float32)
-        rise = np.linspace(0, 1, min(ramp, len(on) // 2), endpoint=False, dtype=np.float32)
-        on[: len(rise)] = rise
-        on[len(on) - len(rise) :] = rise[::-1]
-        if only not in (None, pair):
-            on[:] = 0
-        parts += [on, np.zeros(rate * off_ms // 1000, np.float32)]
-    return np.concatenate(parts)
+    def __init__(self, begin: int, length: int, rate: int) -> None:
+        self._begin, self._length = begin, length
+        self._ramp = max(1, min(rate * RAMP_MS // 1000, length // 2))
+
+    def gains(self, place: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of samples at these places in the period, from 0 to 1."""
+        after = place - self._begin
+        gains: NDArray[np.float64] = np.minimum(after, self._length - 1 - after) / self._ramp
+        return np.clip(gains, 0, 1, out=gains)
 
 
 class ToneGenerator:
@@ -71,30 +65,31 @@ class ToneGenerator:
         self._amplitude = 32767 * 10 ** (tone.level_dbfs / 20)
         # Modulo one second keeps long tones exact; whole frequencies have a whole number of periods in it.
         self._whole = all(frequency == int(frequency) for frequency in (*tone.frequencies, tone.modulation))
-        self._envelope = _envelope(tone.cadence, sample_rate) if tone.cadence and not tone.successive else None
-        self._own_envelopes = [
-            _envelope(tone.cadence, sample_rate, pair) for pair in range(len(tone.frequencies)) if tone.successive
-        ]
+        self._bursts: list[_Burst] = []
+        self._period = 0  # samples; 0: steady
+        for on_ms, off_ms in tone.cadence:
+            on = sample_rate * on_ms // 1000
+            self._bursts.append(_Burst(self._period, on, sample_rate))
+            self._period += on + sample_rate * off_ms // 1000
 
     def generate(self, samples: int) -> NDArray[np.int16]:
         """The next `samples` samples."""
         position = self._position + np.arange(samples)
         self._position += samples
-        gain = None if self._envelope is None else self._envelope[position % len(self._envelope)]
-        if gain is not None and not gain.any():
+        gains = [burst.gains(position % self._period) for burst in self._bursts]
+        if gains and not any(gain.any() for gain in gains):
             return np.zeros(samples, np.int16)
         time = (position % self._rate if self._whole else position) / self._rate
         wave = np.zeros(samples)
         for number, frequency in enumerate(self._tone.frequencies):
-            sine = np.sin(2 * np.pi * frequency * time)
-            if self._own_envelopes:
-                own = self._own_envelopes[number]
-                sine *= own[position % len(own)]
-            wave += sine
+            if not self._tone.successive:
+                wave += np.sin(2 * np.pi * frequency * time)
+            elif gains[number].any():
+                wave += np.sin(2 * np.pi * frequency * time) * gains[number]
+        if gains and not self._tone.successive:
+            wave *= np.maximum.reduce(gains)
         if self._tone.modulation:
             swell = 1 - MODULATION_DEPTH * np.cos(2 * np.pi * self._tone.modulation * time)
             wave *= swell / (1 + MODULATION_DEPTH)
         wave *= self._amplitude
-        if gain is not None:
-            wave *= gain
         return np.clip(np.rint(wave), -32768, 32767).astype(np.int16)

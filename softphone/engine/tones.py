@@ -50,6 +50,7 @@ class Tones:
         self._wanted: set[str] = set()
         self._ready: dict[str, Samples] = {}
         self._reading: dict[str, asyncio.Task[Failure | None]] = {}
+        self._preparing: asyncio.Task[Samples] | None = None
 
     def use(self, country: str, ringtone: str, of_accounts: Iterable[str] = ()) -> None:
         """From now on. `country` "" is the system's; `ringtone` "" the built-in one.
@@ -64,6 +65,10 @@ class Tones:
         for name in sorted(wanted - self._wanted):
             self._read(name)
         self._wanted = wanted
+
+    def prepare(self) -> None:
+        """Have the built-in ring made before the first call comes: it takes longer than the loop may wait."""
+        self._preparing = asyncio.get_running_loop().create_task(asyncio.to_thread(built_in, DEVICE_RATE))
 
     def sound(self, tone: Tone, ringtone: str = "", country: str | None = None) -> Sound:
         """`ringtone` is an account's own file for RINGING; `country` another than the chosen one, to listen to."""
@@ -89,8 +94,9 @@ class Tones:
         return None if not ringtone else await asyncio.shield(self._read(ringtone))
 
     async def close(self) -> None:
-        if self._reading:
-            await asyncio.wait(tuple(self._reading.values()))
+        under_way = [*self._reading.values(), *([self._preparing] if self._preparing is not None else [])]
+        if under_way:
+            await asyncio.wait(under_way)
 
     # Within
 

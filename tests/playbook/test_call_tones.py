@@ -76,10 +76,10 @@ class TestRinging:
 
     def test_an_account_has_a_ring_of_its_own(self) -> None:
         stage = Stage()
-        stage.account = replace(stage.account, ringtone="/home/alice/bell.flac")
+        stage.account = replace(stage.account, ringtone="/sounds/bell.flac")
         stage.registered()
         called(stage)
-        assert stage.did(PlayTone)[0].ringtone == "/home/alice/bell.flac"
+        assert stage.did(PlayTone)[0].ringtone == "/sounds/bell.flac"
 
     @pytest.mark.parametrize(
         "rules",

@@ -35,7 +35,7 @@ from tests.ui.conftest import Engine
 from tests.ui.hands import CTRL_SHIFT, click, key, type_text
 from tests.ui.states import CANNOT_ENCRYPT, READY, after, dialing, ended, incoming
 
-CHOSEN = AudioOptions(gain_control=Processing.ON, ringtone="/home/alice/bell.flac", country="FR")
+CHOSEN = AudioOptions(gain_control=Processing.ON, ringtone="/sounds/bell.flac", country="FR")
 IN_FORCE = after(READY, SettingsChanged(SettingsView(audio=CHOSEN)))
 
 
@@ -60,7 +60,7 @@ def test_what_is_in_force_is_shown_and_a_country_is_taken_at_once(window: MainWi
     key(tones.country, Qt.Key.Key_Home)
     tones.country.activated.emit(0)
     assert engine.last() == ChangeAudioOptions(
-        AudioOptions(gain_control=Processing.ON, ringtone="/home/alice/bell.flac", country="")
+        AudioOptions(gain_control=Processing.ON, ringtone="/sounds/bell.flac", country="")
     )
 
 
