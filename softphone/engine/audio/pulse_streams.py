@@ -143,6 +143,8 @@ class PulseCapture(_PulseStream):
     def read(self, samples: int) -> Samples | None:
         """The next samples; None where they are not there yet."""
         self._fetch()
+        if self._closed:  # what was left of it is of the past
+            return None
         waiting = len(self._held) // 2 - samples
         if waiting < (_CAPTURE_SPARE if self._filling else 0):
             if not self._filling and self.flowing:
