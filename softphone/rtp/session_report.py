@@ -22,7 +22,7 @@ from softphone.rtp.rtcp import (
     parse_compound,
 )
 from softphone.rtp.sender import RtpSender
-from softphone.rtp.voip_metrics import EXTENDED_REPORT, VoipMetrics, read_voip_metrics
+from softphone.rtp.voip_metrics import EXTENDED_REPORT, VoipMetrics, build_voip_metrics, read_voip_metrics
 
 MIN_INTERVAL = 5.0  # seconds (RFC 3550 §6.2)
 COMPENSATION = 1.21828  # e - 3/2 (RFC 3550 §6.3.1)
@@ -102,9 +102,15 @@ class SessionReport:
         """The peer ended its stream (RFC 3550 §6.6); the call itself ends by SIP."""
         return self._bye_received
 
-    def build(self, now: float, ntp: int) -> bytes:
-        """The compound packet that is due; sets `next_report`. SR if we sent since the last report, else RR."""
-        data = build_compound([self._report(now, ntp), self._description])
+    def build(self, now: float, ntp: int, metrics: VoipMetrics | None = None) -> bytes:
+        """The compound packet that is due; sets `next_report`. SR if we sent since the last report, else RR.
+
+        `metrics` of what we hear, for a peer that wants them (RFC 3611 §5.1).
+        """
+        packets: list[RtcpPacket] = [self._report(now, ntp), self._description]
+        if metrics is not None:
+            packets.append(UnknownRtcp(EXTENDED_REPORT, 0, build_voip_metrics(self._sender.ssrc, metrics)))
+        data = build_compound(packets)
         self._account(len(data))
         self._packets_at_last = self._sender.packet_count
         self.next_report = now + self._interval(initial=False)

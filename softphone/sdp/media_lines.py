@@ -91,6 +91,7 @@ class AudioLine:
     crypto_problems: tuple[str, ...]  # why lines were left out, without keys
     dtls: DtlsAttributes | None = None
     bit_rate: int | None = None  # bit/s of payloads that b= allows
+    voip_metrics: bool = False  # the peer wants RTCP XR of that kind (RFC 3611 §5.1)
 
     @property
     def kind(self) -> ProfileKind:
@@ -122,6 +123,7 @@ def read_audio_line(description: SessionDescription, index: int) -> AudioLine:
         crypto_problems=problems,
         dtls=read_dtls(description, section),
         bit_rate=_bit_rate(description, section),
+        voip_metrics=_wants_metrics(description, section),
     )
 
 
@@ -184,6 +186,11 @@ def _bit_rate(description: SessionDescription, section: MediaDescription) -> int
     ptime = _milliseconds(section, "ptime") or 20
     whole = [value * 1000 - _PACKET_OCTETS * 8 * 1000 // ptime for kind, value in bounds if kind == "AS" and value]
     return max(1, min(whole)) if whole else None
+
+
+def _wants_metrics(description: SessionDescription, section: MediaDescription) -> bool:
+    wanted = (*section.attributes, *description.attributes)
+    return any("voip-metrics" in (item.value or "").split() for item in wanted if item.name == "rtcp-xr")
 
 
 def _formats(section: MediaDescription) -> tuple[LineFormat, ...]:
@@ -290,6 +297,7 @@ class LocalLine:
         attributes.append(Attribute("ptime", str(self.ptime)))
         if address.rtcp_port != address.rtp_port + 1:
             attributes.append(Attribute("rtcp", str(address.rtcp_port)))
+        attributes.append(Attribute("rtcp-xr", "voip-metrics"))
         if self.rtcp_mux:
             attributes.append(Attribute("rtcp-mux"))
         attributes.append(Attribute(self.direction.value))

@@ -96,6 +96,7 @@ class NegotiatedMedia:
     send_ptime: int  # ms
     security: MediaSecurity
     bit_rate: int | None = None  # bit/s of payloads that the peer's b= allows
+    voip_metrics: bool = False  # the peer wants to know how we hear it (RFC 3611)
     comfort_noise: bool = False  # silence may be described instead of sent (RFC 3389, payload type 13)
     stream: int = 0  # another number is another early dialog's: what is sent there has an SSRC of its own
 

@@ -411,6 +411,7 @@ class OfferAnswerSession:
             telephone_event=formats.telephone_event,
             send_ptime=send_ptime(line, self._ptime, formats.voice.name),
             bit_rate=line.bit_rate,
+            voip_metrics=line.voip_metrics,
             comfort_noise=formats.comfort_noise,
             security=security,
         )

@@ -149,3 +149,18 @@ def test_a_refused_line_keeps_type_and_profile_and_has_port_0() -> None:
     refused = refused_line(description.media[0])
     assert (refused.media, refused.port, refused.protocol, refused.formats) == ("video", 0, "RTP/SAVPF", ("96",))
     assert not refused.attributes
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("a=rtcp-xr:voip-metrics", True),
+        ("a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL voip-metrics", True),
+        ("a=rtcp-xr:rcvr-rtt=all", False),
+        ("a=rtcp-xr", False),
+        ("a=rtcp-xr:no-voip-metrics", False),
+    ],
+)
+def test_whether_the_peer_wants_voip_metrics_is_read(line: str, wanted: bool) -> None:
+    """RFC 3611 §5.1."""
+    assert read(line).voip_metrics is wanted

@@ -80,6 +80,7 @@ def test_an_offer_is_minimal_and_clean() -> None:
         "a=rtpmap:101 telephone-event/8000",
         "a=fmtp:101 0-16",
         "a=ptime:20",
+        "a=rtcp-xr:voip-metrics",
         "a=sendrecv",
         "",
     ]

@@ -13,6 +13,7 @@ from softphone.engine.media.receiver import Receiver
 from softphone.rtp.quality import codec_impairment
 from softphone.rtp.quality_meter import QualityMeter, StreamCounts
 from softphone.rtp.session_report import SessionReport
+from softphone.rtp.voip_metrics import VoipMetrics
 from softphone.sdp.negotiated import NegotiatedMedia
 from softphone.ua.media_report import CallQuality, PlayoutReport
 
@@ -52,6 +53,24 @@ class CallQualityMeters:
     @property
     def quality(self) -> CallQuality:
         return CallQuality(self._heard.now, self._heard.whole, self._said.now, self._said.whole)
+
+    def metrics(self, receiver: Receiver, rtt_ms: float | None) -> VoipMetrics | None:
+        """What we hear, as the peer may be told of it; None before there is anything."""
+        heard, ssrc, expected = self._heard.whole, receiver.statistics.ssrc, receiver.expected
+        if heard is None or ssrc is None or not expected or not self._media.voip_metrics:
+            return None
+        playout = receiver.playout
+        return VoipMetrics(
+            ssrc=ssrc,
+            loss=receiver.lost / expected,
+            discarded=playout.late / expected,
+            round_trip_ms=round(rtt_ms or 0),
+            end_system_ms=round(receiver.packet_ms + playout.delay_ms + DEVICES_MS),
+            jitter_buffer_ms=round(playout.delay_ms),
+            r=None if self._heard.codec.wideband else round(heard.r),
+            mos_lq=None,
+            mos_cq=heard.mos,
+        )
 
     def _read_heard(self, receiver: Receiver, way_ms: float) -> None:
         playout: PlayoutReport = receiver.playout

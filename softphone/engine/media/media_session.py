@@ -315,7 +315,8 @@ class _Running:
         for packet in self.transmitter.block(captured, besides):
             self._send(packet, self._rtp_peer, on_rtcp=False)
         if now >= self._exchange.next_report:
-            self._send_rtcp(self._exchange.build(now, self._ntp(now)))
+            metrics = self._meters.metrics(self.receiver, self._rtt_ms)
+            self._send_rtcp(self._exchange.build(now, self._ntp(now), metrics))
         if now >= self._next_look:
             self._next_look = now + LOOK_S
             self._mind_silence(now)

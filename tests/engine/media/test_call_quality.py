@@ -126,5 +126,23 @@ def test_new_keys_leave_what_was_counted() -> None:
         for whole, now in ((quality.heard, quality.heard_now), (quality.said, quality.said_now)):
             assert whole is not None
             assert now is not None
-            assert whole.loss == pytest.approx(0.1, abs=0.04)
+            assert 0.02 < whole.loss < 0.18  # 0.2 before them and none since; the peer's reports were lost, too
             assert now.loss < 0.02
+
+
+def test_a_peer_that_wants_voip_metrics_is_told_what_came_too_late() -> None:
+    """RFC 3611: loss in its reports alone would leave out what its jitter buffer throws away."""
+    for wanted in (True, False):
+        with pair() as both:
+            both.start(ToneEndpoint(), ToneEndpoint(), voip_metrics=wanted)
+            both.b.lose = losing(0.1)
+            both.advance(SECONDS)
+            assert both.a.session._running is not None
+            metrics = both.a.session._running._exchange.remote_metrics
+            assert (metrics is not None) is wanted
+            if metrics is not None:
+                assert metrics.loss == pytest.approx(0.1, abs=0.05)
+                assert metrics.mos_cq is not None
+                assert 2.5 < metrics.mos_cq < 4.2
+                assert 10 <= metrics.jitter_buffer_ms < 100
+                assert metrics.r is not None
