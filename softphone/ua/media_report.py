@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softphone.rtp.quality import Quality
+from softphone.rtp.voip_metrics import VoipMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,4 @@ class MediaReport:
     spoken_muted_ms: int = 0  # speech while muted
     stalled_ms: float = 0.0  # by which this machine was too late for the sound of its calls, all together
     send_bit_rate: int | None = None  # bit/s that our codec is set to, where it can be set
+    remote_metrics: VoipMetrics | None = None  # what the peer says of our stream by itself (RFC 3611)

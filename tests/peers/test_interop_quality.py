@@ -12,8 +12,9 @@ from tests.peers.certificates import PrivateCa
 from tests.peers.conftest import Peers
 from tests.peers.impaired_line import ImpairedLine, Impairment
 from tests.peers.kamailio import Kamailio
+from tests.peers.linphone import Linphone
 from tests.peers.phone import RATE, CommandLine, PhoneUnderTest
-from tests.peers.pulse import settle
+from tests.peers.pulse import PulseRig, settle
 from tests.peers.speech import OTHER_SENTENCE, Speech
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
@@ -93,3 +94,34 @@ def test_packets_are_as_long_as_we_are_set_to_ask_for(
     assert report is not None
     assert 80 <= report.rtp_sent <= 160  # of 20 ms they would be twice as many
     assert 80 <= report.rtp_received <= 160
+
+
+def test_linphone_and_we_tell_each_other_what_we_hear(
+    peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig
+) -> None:
+    """RTCP XR, which it sends to who asks for it in the session description (RFC 3611 §5.1)."""
+    peers.start(
+        Linphone,
+        "carol",
+        kamailio,
+        "carol",
+        "carolpw",
+        audio="pulse:b_in,b_spk",
+        environment=pulse.environment,
+        answermode="auto",
+        codecs=("opus",),
+    )
+    media = MediaSection(codecs=("OPUS",))
+    phone = peers.start(PhoneUnderTest, kamailio, "alice", "alicepw", play=speech.wav(48_000), media=media)
+    phone.wait_registered()
+    call_id = phone.dial("carol")
+    phone.wait_for(ua.CallSecured)
+    settle(14.0)
+    report = phone.hang_up(call_id).report
+    assert report is not None
+    print(report.remote_metrics, report.quality.said)
+    assert report.remote_metrics is not None
+    assert report.remote_metrics.jitter_buffer_ms > 0
+    assert report.remote_metrics.mos_cq is not None
+    assert report.quality.said is not None
+    assert report.quality.said.mos > 3.0

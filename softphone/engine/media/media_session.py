@@ -379,6 +379,7 @@ class _Running:
             quality=self._meters.quality,
             remote_fraction_lost=exchange.remote_fraction_lost,
             send_bit_rate=self._adaptation.bit_rate,
+            remote_metrics=exchange.remote_metrics,
         )
 
     def _receive_rtp(self, data: bytes, source: Address, now: float) -> None:
