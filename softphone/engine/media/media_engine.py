@@ -19,11 +19,12 @@ from typing import TypeVarTuple
 
 from softphone.engine.audio.backend import BLOCK_MS, AudioEndpoint
 from softphone.engine.local_addresses import is_ours
+from softphone.engine.media import arrival
 from softphone.engine.media.dtls_association import DtlsCertificate
 from softphone.engine.media.keyed_session import KeyedMediaSession
 from softphone.engine.media.media_session import MediaSession
 from softphone.engine.media.mixer import Mixer
-from softphone.engine.media.sockets import LARGEST_DATAGRAM, MediaSockets, PortRange
+from softphone.engine.media.sockets import MediaSockets, PortRange
 from softphone.engine.media.tone_player import Sound
 from softphone.engine.media.transmitter import Tamper, TokenBytes
 from softphone.engine.punctuality import Punctuality, Standing, be_punctual
@@ -84,6 +85,10 @@ class MediaEngine:
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        self._wake_selector = selectors.DefaultSelector()
+        self._wake_selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._at_once = False  # datagrams are read when they come, not at the ticks
+        self._left_unread = False
         self._next_tick: float | None = None
         self._statistics = TickStatistics()
         self._stalled_ms = 0.0
@@ -200,17 +205,28 @@ class MediaEngine:
                 session.release()
             self._mixer.close()
             self._selector.close()
+            self._wake_selector.close()
             self._wake_reader.close()
             self._wake_writer.close()
 
     def _wait(self) -> None:
-        """Until the next tick, taking in what comes meanwhile.
+        """Until the next tick, taking in what comes meanwhile, or just before it what came (`arrival.py`)."""
+        if self._next_tick is None:
+            self._take_in(None)
+            return
+        timeout = max(0.0, self._next_tick - time.monotonic())
+        if self._at_once or self._left_unread:
+            self._take_in(timeout)
+        elif self._wake_selector.select(timeout):
+            self._answer_calls()
+        elif time.monotonic() >= self._next_tick:
+            self._take_in(0.0)
 
-        A datagram of each ready socket, then a look at which still are: that costs less than to find each one empty.
-        """
-        timeout = None if self._next_tick is None else max(0.0, self._next_tick - time.monotonic())
+    def _take_in(self, timeout: float | None) -> None:
+        """A datagram of each ready socket, then a look at which still are: to find each one empty costs more."""
         for _ in range(_DATAGRAMS_AT_ONCE):
             ready = self._selector.select(timeout)
+            self._left_unread = bool(ready)
             if not ready:
                 return
             for key, _ in ready:
@@ -270,6 +286,7 @@ class MediaEngine:
                     self._guarded(failed, _raise, error)
         for session in self._started():
             self._guarded(session, session.say, now, self._mixer.others)
+        self._at_once = any(session.waiting or not session.sockets.stamped for session in self._sessions.values())
 
     def _started(self) -> list[MediaSession]:
         return [session for session in self._sessions.values() if session.started]
@@ -405,12 +422,12 @@ def _receive(at: object, session: MediaSession, on_rtcp: bool) -> bool:
     """One datagram; False where there is none."""
     assert isinstance(at, socket.socket)
     try:
-        data, source = at.recvfrom(LARGEST_DATAGRAM)
+        data, source, moment = arrival.receive(at)
     except BlockingIOError:
         return False
     except OSError:  # Windows reports an ICMP error of an earlier send here
         return True
-    session.receive(data, source[:2], time.monotonic(), on_rtcp)
+    session.receive(data, source, moment, on_rtcp)
     return True
 
 

@@ -14,13 +14,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from softphone.engine.media.arrival import note_arrivals
 from softphone.engine.traffic_class import TrafficClass, mark
 from softphone.errors import Failure, FailureKind, OperationFailed
 
 Address = tuple[str, int]
 
-LARGEST_DATAGRAM = 2048
-"""Octets taken of one datagram; media packets are far smaller, what is cut does not authenticate."""
 _RECEIVE_BUFFER = 256 * 1024
 _ATTEMPTS = 100
 
@@ -44,6 +43,8 @@ class MediaSockets:
         self.rtp = rtp
         self.rtcp = rtcp
         self.address = address
+        self.stamped = note_arrivals(rtp) and note_arrivals(rtcp)
+        """Datagrams say when they came, however late they are read."""
         self.rtp_port: int = rtp.getsockname()[1]
         self.rtcp_port: int = rtcp.getsockname()[1]
 
