@@ -28,6 +28,7 @@ from softphone.ui.main_window import MainWindow
 from softphone.ui.symbols import SymbolLabel
 from tests.ui.hands import focused, key
 from tests.ui.pictures import CONFERENCE, LINES, SEVERAL
+from tests.ui.recorded_calls import FORBIDDEN, LISTED, RECORDED
 from tests.ui.sound_tests import TESTED, warned
 from tests.ui.states import (
     BOB,
@@ -95,6 +96,13 @@ def messages(window: MainWindow) -> None:
     window.show_messages()
 
 
+def recordings(window: MainWindow) -> None:
+    window.render_state(LISTED)
+    window.show_recordings()
+    window.recordings.list.setCurrentRow(0)
+    window.recordings.ask_to_delete()
+
+
 def asking_whereto(window: MainWindow) -> None:
     window.render_state(CONFERENCE)
     window.calls.cards["c1"].ask_transfer_target()  # type: ignore[union-attr]
@@ -128,6 +136,9 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "lines, voice mail, two accounts, a message": show(UNREAD, LINES),
     "options": options,
     "messages": messages,
+    "recorded": show(RECORDED, active()),
+    "recording forbidden": show(FORBIDDEN, READY),
+    "recordings": recordings,
     "transfer asked for": show(ASKED, active()),
     "asking whereto": asking_whereto,
     "sending on": sending_on,
