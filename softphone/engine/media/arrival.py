@@ -23,6 +23,7 @@ _TIMESPEC = struct.Struct("@ll")
 
 if sys.platform == "linux":
     _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it. The same number marks the note.
+    _READINGS, _ONE_MOMENT_S = 4, 0.0005
     _ROOM = socket.CMSG_SPACE(_TIMESPEC.size)
 
     def note_arrivals(sock: socket.socket) -> bool:
@@ -36,14 +37,24 @@ if sys.platform == "linux":
     def receive(sock: socket.socket) -> Datagram:
         """The next datagram. Raises BlockingIOError where there is none, OSError as `recvfrom` does."""
         data, notes, _, source = sock.recvmsg(LARGEST_DATAGRAM, _ROOM)
-        now = time.monotonic()
+        wall, now = _two_clocks()
         for level, kind, octets in notes:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(octets) == _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack(octets)
-                age = time.time() - seconds - nanoseconds * 1e-9
+                age = wall - seconds - nanoseconds * 1e-9
                 if 0.0 <= age <= OLDEST_S:
                     return data, source[:2], now - age
         return data, source[:2], now
+
+    def _two_clocks() -> tuple[float, float]:
+        """Wall clock and monotonic clock at one moment: again where another program ran between the two readings."""
+        wall = now = 0.0
+        for _ in range(_READINGS):
+            before = time.monotonic()
+            wall, now = time.time(), time.monotonic()
+            if now - before < _ONE_MOMENT_S:
+                break
+        return wall, now
 
 else:
 
