@@ -41,7 +41,7 @@ def test_an_even_line_costs_one_packet_of_delay_and_nothing_is_changed(phase: fl
     output = listen(lambda _: 0.001 + chance.random() * 0.002, phase=phase)
     assert whole(output)
     assert max(delays(output)) <= 29
-    assert min(delays(output)) >= 14
+    assert min(delays(output)) >= 9
     assert (output.concealed_ms, output.shortened, output.lengthened, output.gaps) == (0, 0, 0, [])
 
 
@@ -93,7 +93,7 @@ def test_uniform_jitter_is_absorbed_and_at_steady_state_nothing_is_changed(jitte
         output = listen(lambda _, chance=chance: chance.random() * jitter)  # type: ignore[misc]
         assert set(range(50, 1490)) <= set(output.played)
         assert max(delays(output, since=100)) <= most_ms
-        assert output.concealed_ms <= 60  # until the jitter is known
+        assert output.concealed_ms <= 80  # until the jitter is known
         assert output.shortened + output.lengthened <= 4
 
 
@@ -241,7 +241,7 @@ def test_a_stretch_of_speech_begins_at_the_target_and_needs_no_change() -> None:
     assert (output.shortened, output.lengthened, output.buffer.late) == (0, 0, 0)
     assert output.concealed_ms <= 20 * 120
     begins = [output.sounded_at[n] - (n // 50 * 2.0) for n in range(0, 1000, 50)]
-    assert all(0.014 <= begin <= 0.026 for begin in begins)
+    assert all(0.009 <= begin <= 0.021 for begin in begins)
 
 
 def test_a_short_pause_that_the_sender_left_is_no_loss_where_the_speech_after_it_is_here() -> None:
