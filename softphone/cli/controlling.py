@@ -124,6 +124,7 @@ def _call(call: CallView) -> dict[str, Any]:
         "held_by_us": call.held_by_us,
         "held_by_peer": call.held_by_peer,
         "muted": call.muted,
+        "silenced": call.silenced,
         "recording": call.recording,
         "in_conference": call.in_conference,
         "transfer_to": call.transfer.target if call.transfer is not None else None,

@@ -116,6 +116,19 @@ def test_calls_are_transferred_and_connected_and_a_refusal_has_its_reason(desk: 
     until(lambda: desk.calls() == [], "both calls to end", SLOW)
 
 
+def test_a_ring_is_silenced_and_the_call_still_rings(desk: Desk) -> None:
+    carol = desk.phone("carol")
+    desk.ctl("silence")  # nothing rings: nothing to wait for
+    carol.dial("alice")
+    (call,) = until(desk.calls, "the call", SLOW)
+    assert (call["phase"], call["silenced"]) == ("incoming", False)
+    desk.ctl("silence")
+    (call,) = desk.calls()
+    assert (call["phase"], call["silenced"]) == ("incoming", True)
+    desk.ctl("answer")
+    carol.wait_for(ua.CallSecured, timeout=SLOW)
+
+
 def test_a_transfer_that_the_other_side_asks_for_is_refused_or_accepted(desk: Desk) -> None:
     carol, erin = desk.phone("carol"), desk.phone("member1")
     ours, theirs = desk.call_to(carol)
