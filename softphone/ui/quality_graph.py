@@ -31,6 +31,7 @@ class Line:
     """One series of the graph."""
 
     name: str
+    row: str  # in a table, where the graph's title is not beside it
     of: Callable[[LineHistory], Series]
 
 

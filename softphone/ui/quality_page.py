@@ -56,7 +56,10 @@ class QualityPage(QWidget):
             QualityGraph(
                 self.tr("Quality (MOS)"),
                 "",
-                (Line(hear, get("mos")), Line(hears, get("mos_remote"))),
+                (
+                    Line(hear, self.tr("MOS, you"), get("mos")),
+                    Line(hears, self.tr("MOS, other side"), get("mos_remote")),
+                ),
                 (1.0, 4.5),
                 fixed=True,
                 digits=1,
@@ -64,7 +67,10 @@ class QualityPage(QWidget):
             QualityGraph(
                 self.tr("Lost or too late"),
                 "%",
-                (Line(hear, get("loss")), Line(hears, get("loss_remote"))),
+                (
+                    Line(hear, self.tr("Lost, you"), get("loss")),
+                    Line(hears, self.tr("Lost, other side"), get("loss_remote")),
+                ),
                 (0.0, 5.0),
                 digits=1,
             ),
@@ -72,17 +78,25 @@ class QualityPage(QWidget):
                 self.tr("Jitter buffer"),
                 "ms",
                 (
-                    Line(self.tr("delay"), get("delay_ms")),
-                    Line(self.tr("wanted"), get("target_ms")),
-                    Line(self.tr("jitter"), get("jitter_ms")),
+                    Line(self.tr("delay"), self.tr("Buffer, delay"), get("delay_ms")),
+                    Line(self.tr("wanted"), self.tr("Buffer, wanted"), get("target_ms")),
+                    Line(self.tr("jitter"), self.tr("Jitter"), get("jitter_ms")),
                 ),
                 (0.0, 50.0),
             ),
-            QualityGraph(self.tr("There and back"), "ms", (Line(self.tr("round trip"), get("rtt_ms")),), (0.0, 50.0)),
+            QualityGraph(
+                self.tr("There and back"),
+                "ms",
+                (Line(self.tr("round trip"), self.tr("Round trip"), get("rtt_ms")),),
+                (0.0, 50.0),
+            ),
             QualityGraph(
                 self.tr("Loudness"),
                 "dB",
-                (Line(self.tr("microphone"), get("microphone_db")), Line(self.tr("loudspeaker"), get("speaker_db"))),
+                (
+                    Line(self.tr("microphone"), self.tr("Microphone"), get("microphone_db")),
+                    Line(self.tr("loudspeaker"), self.tr("Loudspeaker"), get("speaker_db")),
+                ),
                 (-80.0, 0.0),
                 fixed=True,
             ),
@@ -91,7 +105,7 @@ class QualityPage(QWidget):
     def _set_up_table(self) -> None:
         columns = (self.tr("last"), self.tr("mean"), self.tr("least"), self.tr("most"))
         units = {graph: f" ({graph.unit})" if graph.unit else "" for graph in self.graphs}
-        rows = [f"{graph.title}, {line.name}{units[graph]}" for graph in self.graphs for line in graph.lines]
+        rows = [f"{line.row}{units[graph]}" for graph in self.graphs for line in graph.lines]
         table = self.table
         table.setRowCount(len(rows))
         table.setColumnCount(len(columns))
@@ -101,7 +115,7 @@ class QualityPage(QWidget):
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)  # Tab leaves the table, arrows move in it
         table.setAccessibleName(self.tr("The figures of the graphs"))
-        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

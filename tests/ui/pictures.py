@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from softphone.messages import AccountKnown, AccountOptions, MediaSettings, SettingsChanged, SettingsView
 from softphone.policy.media import ConnectionProfile, MediaEncryption
+from softphone.rtp.quality import codec_impairment, quality
 from softphone.sdp.negotiated import Direction
 from softphone.state import AppState
 from softphone.ua import events as ua
@@ -24,6 +26,7 @@ from softphone.ua.account import WatchedLine
 from softphone.ua.call_warnings import CallWarningKind
 from softphone.ua.device_report import DeviceTestStep
 from softphone.ua.events import RegistrationState
+from softphone.ua.media_report import CallQuality, MediaReport, PlayoutReport
 from softphone.ui.call_view import RunningCallView
 from softphone.ui.main_window import MainWindow
 from tests.ui.recorded_calls import LISTED, RECORDED
@@ -179,6 +182,34 @@ def recordings(window: MainWindow) -> None:
     window.recordings.ask_to_export()
 
 
+def line_report(second: int) -> MediaReport:
+    """A call whose line is good but for half a minute."""
+    dice, bad = random.Random(second), 70 <= second < 100
+    loss = dice.uniform(0.05, 0.12) if bad else dice.uniform(0.0, 0.008)
+    delay = 55 + 60 * bad + dice.uniform(-4, 4)
+    opus = codec_impairment("OPUS")
+    hear, said = quality(opus, loss, 1.3, 90 + delay), quality(opus, 0.01 + loss / 6, 1.0, 140)
+    return MediaReport(
+        50 * second,
+        50 * second,
+        lost=second // 4,
+        jitter_ms=dice.uniform(4, 8) + 14 * bad,
+        rtt_ms=dice.uniform(38, 52) + 70 * bad,
+        microphone_level_db=dice.uniform(-45, -18),
+        speaker_level_db=dice.uniform(-40, -16),
+        playout=PlayoutReport(delay + 4, delay, delay),
+        quality=CallQuality(hear, quality(opus, 0.011, 1.3, 150), said, quality(opus, 0.008, 1.0, 140)),
+    )
+
+
+def call_quality(window: MainWindow) -> None:
+    reports = (ua.CallReported("c1", line_report(second)) for second in range(1, 200))
+    state = after(active(base=PAST), *reports, begin=5.0)
+    window.render_state(ended(state, at=205.0))
+    window.show_quality("c1")
+    window.calls.close_ended()
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": signing_in,
     "call": states(PAST, active(base=PAST)),
@@ -211,14 +242,15 @@ SCENES: dict[str, Scene] = {
     "recordings": recordings,
     "sound-test": sound_test,
     "speaking": speaking,
+    "quality": call_quality,
     "warned": states(READY, warned(CallWarningKind.MICROPHONE_SILENT, CallWarningKind.LINE_LOSES)),
     "muted": states(
         READY, warned(CallWarningKind.SPEAKING_WHILE_MUTED, base=after(active(), ua.MuteChanged("c1", True)))
     ),
 }
-IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings")
+IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings", "quality")
 # Of those in the documentation.
-HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "several": 630, "lines": 590, "settings": 860}
+HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "several": 630, "lines": 590, "settings": 860, "quality": 1000}
 
 
 def dark_palette() -> QPalette:
