@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,14 +45,8 @@ class DeviceTestCommand:
     async def _followed(self, devices: TestedDevices) -> DeviceTestResult:
         inbox: Inbox[Progress | Over] = Inbox()
         inbox.catch_interrupts()
-        loop = asyncio.get_running_loop()
-
-        def told(now: Progress) -> None:
-            loop.call_soon_threadsafe(inbox.put, now)
-
-        test = DeviceTest(devices, told, speak_s=self.seconds)
-        running = asyncio.ensure_future(in_thread(test.run, STEPS))
-        running.add_done_callback(lambda _: inbox.put(Over()))
+        test = DeviceTest(devices, inbox.put_from_thread, speak_s=self.seconds)
+        running = inbox.begin(lambda: test.run(STEPS), Over())
         step: DeviceTestStep | None = None
         line = LevelLine(self.output)
         try:
@@ -69,10 +62,9 @@ class DeviceTestCommand:
             line.close()
             test.stop()
         try:
-            result: DeviceTestResult = await running
+            return await running
         except Stopped:
             raise OperationFailed(INTERRUPTED) from None
-        return result
 
     def _announce(self, step: DeviceTestStep, devices: TestedDevices) -> None:
         if self.output.json_lines:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Interrupted:
@@ -33,6 +34,15 @@ class Inbox(Generic[T]):
 
     def put(self, item: T) -> None:
         self._queue.put_nowait(item)
+
+    def put_from_thread(self, item: T) -> None:
+        self._loop.call_soon_threadsafe(self.put, item)
+
+    def begin(self, work: Callable[[], R], over: T) -> Awaitable[R]:
+        """Blocking work beside the loop; `over` comes once it has ended; to be awaited then."""
+        running = self._loop.run_in_executor(None, work)
+        running.add_done_callback(lambda _: self.put(over))
+        return running
 
     async def next(self, within: float | None = None) -> T | Interrupted | None:
         """The next item; None if there is none within that many seconds."""

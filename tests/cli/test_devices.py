@@ -77,7 +77,7 @@ def again_if_disturbed(*options: str, environment: Mapping[str, str], profile: P
 def test_a_speaker_that_the_microphone_hears_gives_latency_and_echo_return(tmp_path: Path) -> None:
     """Sound played into the sink `a_mic` comes out of the source `a_in`: a cable from one to the other."""
     with PulseRig() as rig:
-        rig.play_samples("a_mic", voice(20.0, RATE))
+        rig.play_samples("a_mic", voice(120.0, RATE))
         spoken = lines(
             devices(
                 *("--test", "--json", "--seconds", "2", "--microphone", "A_in", "--speaker", "b_mic"),

@@ -44,7 +44,7 @@ def test_a_silent_microphone_is_told_and_withdrawn_when_it_is_heard_and_the_syst
     phone.wait_for("warning", of(CallWarningKind.MICROPHONE_MUTED), WITHIN)
     phone.wait_for("warning-over", of(CallWarningKind.MICROPHONE_SILENT), WITHIN)
     pulse.control("set-source-mute", "a_in", "0")
-    pulse.play_samples("a_mic", voice(30.0, RATE))
+    pulse.play_samples("a_mic", voice(120.0, RATE))
     phone.wait_for("warning-over", of(CallWarningKind.MICROPHONE_MUTED), WITHIN)
     phone.interrupt()
     result = phone.finish().result

@@ -56,7 +56,7 @@ class Front:
 
 def looped(front: Front) -> LoopResult:
     """Once more where a busy machine disturbed it, which the test says."""
-    results = []
+    results: list[LoopResult] = []
     while not results or (results[-1].verdict is LoopVerdict.DISTURBED and len(results) < 4):
         front.tell(StartDeviceTest(DeviceTestStep.LOOP))
         ended = front.ended(DeviceTestStep.LOOP)
@@ -76,7 +76,7 @@ def test_each_step_runs_in_the_engine_and_its_verdict_comes_over_the_link(runnin
     assert loop.echo_return_db == pytest.approx(0, abs=2)
 
     front.progressed.clear()
-    pulse.play_samples("a_mic", voice(30.0, RATE))
+    pulse.play_samples("a_mic", voice(120.0, RATE))
     front.tell(StartDeviceTest(DeviceTestStep.MICROPHONE))
     heard = front.ended(DeviceTestStep.MICROPHONE)
     assert heard.result is not None
