@@ -171,9 +171,10 @@ class ChangingCall:
         self._measure(f"the chosen {name} is pulled out", lambda: self._unload(module), speaker=default)
         module = self._load_speaker(name, rate, channels)
         began = time.monotonic()
+        until(lambda: self._plays_on(name), f"{name} to be used again", timeout=20)
+        self.changes.append(Change(f"the chosen {name} is back", time.monotonic() - began))
         self.ears[name] = self.rig.record(f"{name}.monitor")
         self._wait_for_sound(name)
-        self.changes.append(Change(f"the chosen {name} is back", time.monotonic() - began))
         self._measure("the default is chosen", lambda: self.card.choose(DeviceChoice()), speaker=default)
         self.ears.pop(name).stop()
         self._unload(module)
@@ -222,6 +223,11 @@ class ChangingCall:
     @staticmethod
     def _is(heard: float | None, tone: float) -> bool:
         return heard is not None and abs(heard - tone) < 50
+
+    def _plays_on(self, speaker: str) -> bool:
+        """Nobody can listen at a device that is not there yet: what the device has taken of our sound is asked for."""
+        stream = self.card._speaker._stream
+        return stream is not None and stream.device == speaker and stream.flowing
 
     def _is_loud(self, speaker: str) -> bool:
         latest = self.ears[speaker].latest(RATE // 50).astype(np.float64)

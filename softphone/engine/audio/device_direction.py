@@ -76,6 +76,7 @@ class _Direction(Generic[Stream]):
         self._missed = False  # that the wanted device is not there has been told
         self._told = False  # that there is no sound has been told
         self._suspected = False
+        self._unreached = False  # another device was wanted than the one that sounds, and could not be opened
         self._past = DirectionCounts()
         self.reopened = 0
 
@@ -138,7 +139,7 @@ class _Direction(Generic[Stream]):
             _log.info("%s: the stream has ended", self.kind.value)
             self._lose(target)
             return WATCH_INTERVAL
-        if target.flowing and self._told:
+        if target.flowing and self._told and not self._unreached:
             self._told = False
             _log.info("%s: sound is back", self.kind.value)
         still = target.still_for(now)
@@ -152,7 +153,9 @@ class _Direction(Generic[Stream]):
                 self._tell(_silent(self.kind))
             self._lose(target)
             return WATCH_INTERVAL
-        if len(self._open) > 1 and self._stream is target and now - self._target_since > _LINGER:
+        if self._unreached and now >= self._retry_at:
+            self._reach(None)
+        elif len(self._open) > 1 and self._stream is target and now - self._target_since > _LINGER:
             self._close([stream for stream in self._open if stream is not target])
         return WATCH_INTERVAL
 
@@ -166,19 +169,22 @@ class _Direction(Generic[Stream]):
         """The chosen device, else the system's default; on failure again after `RETRY_INTERVAL`."""
         now = time.monotonic()
         self._retry_at = now + RETRY_INTERVAL
+        device: AudioDevice | None = None
         try:
             device = self._choose(self._system.devices() if devices is None else devices)
             if self._target is not None and self._target.alive and self._target.device == device.id:
-                self._used = device  # a server has moved the stream there
+                self._used, self._unreached = device, False  # a server has moved the stream there
                 return
             stream = self._open_stream(device)
         except DeviceUnavailable as error:
-            self._tell(_unopened(self.kind, str(error)))
+            self._unreached = True
+            self._tell(_unopened(self.kind, str(error), device, self._used if self._target is not None else None))
             return
         _log.info("%s: %s", self.kind.value, device.id)
         self.reopened += self._past.passed > 0 or any(stream.flowing for stream in self._open)
         self._open.append(stream)
-        self._used, self._target, self._target_since, self._suspected = device, stream, now, False
+        self._used, self._target, self._target_since = device, stream, now
+        self._suspected = self._unreached = False
 
     def _best(self, devices: tuple[AudioDevice, ...]) -> AudioDevice | None:
         return find_device(devices, self.kind, self._wanted) or find_device(devices, self.kind, None)
@@ -333,7 +339,13 @@ def _silent(kind: AudioDeviceKind) -> Failure:
     )
 
 
-def _unopened(kind: AudioDeviceKind, reason: str) -> Failure:
+def _unopened(kind: AudioDeviceKind, reason: str, wanted: AudioDevice | None, used: AudioDevice | None) -> Failure:
+    if wanted is not None and used is not None:
+        return Failure(
+            FailureKind.AUDIO_DEVICE,
+            f"The {kind.value} “{wanted.name}” cannot be opened: {reason}.",
+            f"The call goes on with “{used.name}” and tries again. Close what else uses it, or choose another.",
+        )
     return Failure(
         FailureKind.AUDIO_DEVICE,
         f"No {kind.value} can be opened: {reason}.",
