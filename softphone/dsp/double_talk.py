@@ -63,7 +63,7 @@ class NearTalk:
         talk = float((np.maximum(0.0, self._error - explained) * strange).sum())
         both = error + echo
         self._captured = 0.5 * (self._captured + float((both.real**2 + both.imag**2).sum()))
-        trusted = float(np.median(self._left)) < _TRUSTED or float(self._echo.sum()) < _FLOOR
+        trusted = float(np.sort(self._left)[_EDGES.size // 2]) < _TRUSTED or float(self._echo.sum()) < _FLOOR
         trusted = trusted and float(self._error.sum()) < _WORSE * self._captured + _FLOOR
         if trusted and talk > _TALKS * (float(self._error.sum()) + _FLOOR * _EDGES.size):
             self._hold, self.weight = _HOLD, 1.0
@@ -81,10 +81,10 @@ class NearTalk:
             kept += new
         shared = (self._cross.real**2 + self._cross.imag**2) / (self._echo_bins + _FLOOR)
         alike = np.add.reduceat(shared, _EDGES) / (np.add.reduceat(self._error_bins, _EDGES) + _FLOOR)
-        return np.clip(1.0 - np.maximum(0.0, alike - _CHANCE) / (1 - _CHANCE), 0.0, 1.0)
+        return np.maximum(0.0, 1.0 - np.maximum(0.0, alike - _CHANCE) / (1 - _CHANCE))
 
     def _learn(self) -> None:
         sounds = self._echo > _FLOOR
         ratio = self._error / (self._echo + 1.0)
         learnt = self._left * np.where(ratio > self._left, _RISE, 1 / _FALL)
-        self._left = np.where(sounds, np.clip(learnt, *_LEFT), self._left)
+        self._left = np.where(sounds, np.minimum(np.maximum(learnt, _LEFT[0]), _LEFT[1]), self._left)

@@ -69,6 +69,7 @@ class EchoFilter:
         self._played = np.zeros(12 * BLOCK, np.float32)  # the reference, newest last
         self._before = np.zeros(BLOCK, np.float32)
         self._spectra = np.zeros((PARTITIONS, bins), np.complex64)
+        self._power = np.zeros((PARTITIONS, bins), np.float32)
         self._path = np.zeros((PARTITIONS, bins), np.complex64)
         self._earlier_path = self._path
         first = np.exp(-_DECAY * np.arange(PARTITIONS, dtype=np.float32))[:, None]
@@ -130,24 +131,28 @@ class EchoFilter:
 
     def _take_in(self, played: Block) -> None:
         self._spectra[1:] = self._spectra[:-1].copy()
-        self._spectra[0] = np.fft.rfft(np.concatenate((self._before, played)))
+        newest = np.fft.rfft(np.concatenate((self._before, played)))
+        self._spectra[0] = newest
+        self._power[1:] = self._power[:-1].copy()
+        self._power[0] = newest.real**2 + newest.imag**2
         self._before = played
 
     def _learn(self, error: Spectrum) -> None:
         """Kuech et al., the diagonalised update: gain, path, and what is still uncertain of the path."""
-        power = self._spectra.real**2 + self._spectra.imag**2
         self._error_smoothed *= _SMOOTHING
         self._error_smoothed += (1 - _SMOOTHING) * (error.real**2 + error.imag**2)
-        uncertain = self._uncertainty * power
-        gain = self._uncertainty / (0.5 * uncertain.sum(axis=0) + self._error_smoothed + _LEAST)
-        self._path += gain * np.conj(self._spectra) * error
+        uncertain = np.einsum("pf,pf->f", self._uncertainty, self._power)
+        gain = self._uncertainty / (0.5 * uncertain + self._error_smoothed + _LEAST)
+        self._path += gain * (np.conj(self._spectra) * error)
         turn = slice(self._turn, self._turn + _CONSTRAINED)
         self._turn = (self._turn + _CONSTRAINED) % PARTITIONS
         response = np.fft.irfft(self._path[turn], axis=1)
         response[:, BLOCK:] = 0
         self._path[turn] = np.fft.rfft(response, axis=1)
-        self._uncertainty *= 1 - 0.5 * gain * power
-        self._uncertainty *= _KEEPS
+        gain *= self._power
+        gain *= -0.5 * _KEEPS
+        gain += _KEEPS
+        self._uncertainty *= gain
         self._uncertainty += (1 - _KEEPS) * (self._path.real**2 + self._path.imag**2)
 
     def _judge(self, error: Block, captured: Block) -> None:
