@@ -61,6 +61,11 @@ class Ramp:
         self.engine = MediaEngine(self._post)
         self.calls = 0
 
+    def on_cores(self, ours: set[int], theirs: set[int]) -> None:
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), ours)
+        os.sched_setaffinity(self._far.pid, theirs)
+
     def _post(self, what: Input) -> None:
         match what:
             case MediaOpened():
@@ -164,7 +169,10 @@ def main() -> None:
     if given.real_time:
         allow_punctual_threads()
     profile = profiled() if given.profile else None
-    ramp = Ramp(given.microphone, given.rate)
+    ramp = Ramp(given.microphone, given.rate)  # the far end first: it is to have another core
+    if hasattr(os, "sched_setaffinity"):
+        first, *others = sorted(os.sched_getaffinity(0))
+        ramp.on_cores({first}, set(others) or {first})
     favour_the_media_thread()
     try:
         while ramp.calls < given.most:

@@ -1,4 +1,4 @@
-"""The media thread: ticks every 10 ms, waits on all sockets in between, owns all media sessions.
+"""The media thread: ticks every 10 ms, reads all sockets just before, owns all media sessions.
 
 Owns: the thread, its clock, the queue of calls into it. Must not know: signalling, devices. No lock is held across
 work; calls are queued and a byte on a socket pair wakes the thread. An error in one session ends that session alone.
