@@ -133,3 +133,11 @@ def test_a_codec_without_its_library_is_refused_in_words(monkeypatch: pytest.Mon
 def test_a_list_without_a_codec_for_voice_is_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(OperationFailed, match="No codec for voice"):
         configuration.check_codecs(names)
+
+
+@pytest.mark.parametrize("ptime", [0, 5, 25, 50, 120])
+def test_a_packet_length_that_cannot_be_had_is_refused_in_the_settings(ptime: int) -> None:
+    with pytest.raises(OperationFailed) as refused:
+        configuration.check_ptime(ptime)
+    assert refused.value.failure.kind is FailureKind.SETTINGS
+    assert "10, 20, 30, 40 or 60" in refused.value.failure.remedy
