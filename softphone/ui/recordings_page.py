@@ -59,6 +59,8 @@ class RecordingsPage(QWidget):
         self.list = QListWidget()
         self.list.setProperty("part", "recent")
         self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setAccessibleName(self.tr("Recordings"))
         self.list.currentItemChanged.connect(lambda _now, _before: self._chosen())
         self.empty = TextLabel(self.tr("No call has been recorded."), part="muted")

@@ -136,11 +136,11 @@ def test_an_export_warns_first_and_goes_where_the_person_says(
     click(page.yes)
     (dialog,) = asked
     assert dialog.selectedFiles()[0].endswith(".opus")
-    dialog.fileSelected.emit("/home/alice/carol.opus")
+    dialog.fileSelected.emit("/exports/carol.opus")
     dialog.reject()
 
-    assert engine.commands == [ExportRecording(CUT.id, "/home/alice/carol.opus")]
-    told = RecordingExported(CUT.id, "/home/alice/carol.opus", 42.0, RecordingCondition.INCOMPLETE)
+    assert engine.commands == [ExportRecording(CUT.id, "/exports/carol.opus")]
+    told = RecordingExported(CUT.id, "/exports/carol.opus", 42.0, RecordingCondition.INCOMPLETE)
     window.render_state(after(LISTED, told))
     assert "carol.opus (00:42)" in page.outcome.text()
     assert "not complete" in page.outcome.text()
