@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from softphone.errors import LocalProtocolError, RemoteProtocolError
 
 SAMPLE_RATE = 48_000
-BIT_RATE = 40_000  # bit/s at first: speech with room for redundancy, half of what G.711 takes with its headers
+BIT_RATE = 48_000  # bit/s at first: speech with room for redundancy, with its headers less than G.711 takes
 MOST_BIT_RATE = 48_000  # for a line that bears it; the peer may want less
 MIN_BIT_RATE = 6_000  # RFC 7587 §6.1, maxaveragebitrate
 COMPLEXITY = 6  # of 10: from here on pitch is sought as it should be; 8 costs a third more, 10 nothing beyond that
 # %: at 5 redundancy begins, at little cost where nothing is lost; above 40 nothing is left for speech.
 MIN_EXPECTED_LOSS, MAX_EXPECTED_LOSS = 5, 40
+WIDE_BAND_LOSS = 8  # %: from here on nothing above 8 kHz is sent
 LOSS_STEP_DOWN = 3  # % for each report that is better than what is expected; worse ones are believed at once
 MAX_PACKET = 1275  # octets: of one frame (RFC 6716 §3.2.1), and far more than our bit rate makes
 MAX_PAYLOAD = 1500  # octets taken in: no datagram that came whole holds more
@@ -38,7 +39,7 @@ _SET_BITRATE, _SET_MAX_BANDWIDTH, _SET_VBR, _SET_COMPLEXITY = 4002, 4004, 4006, 
 _SET_INBAND_FEC, _SET_PACKET_LOSS_PERC, _SET_DTX, _SET_SIGNAL = 4012, 4014, 4016, 4024
 _SIGNAL_VOICE = 3001
 _BANDWIDTHS = ((8_000, 1101), (12_000, 1102), (16_000, 1103), (24_000, 1104))  # of a decoder's rate in Hz
-_FULL_BAND = 1105
+_WIDE_BAND, _FULL_BAND = 1103, 1105
 
 _DECLARATIONS = """
 typedef struct OpusEncoder OpusEncoder;
@@ -113,9 +114,10 @@ class Opus:
         """What the peer asks for; what it leaves out has the defaults of RFC 7587 §6.1. We always speak in mono."""
         bounds = (MOST_BIT_RATE, _number(wanted, "maxaveragebitrate") or MOST_BIT_RATE, bound or MOST_BIT_RATE)
         self.most_bit_rate = max(MIN_BIT_RATE, min(bounds))
+        self._bandwidth = _bandwidth(_number(wanted, "maxplaybackrate"))
         for request, value in (
             (_SET_BITRATE, min(BIT_RATE, self.most_bit_rate)),
-            (_SET_MAX_BANDWIDTH, _bandwidth(_number(wanted, "maxplaybackrate"))),
+            (_SET_MAX_BANDWIDTH, self._bandwidth),
             (_SET_VBR, int(wanted.get("cbr") != "1")),
             (_SET_COMPLEXITY, COMPLEXITY),
             (_SET_INBAND_FEC, int(wanted.get("useinbandfec") == "1")),
@@ -135,13 +137,18 @@ class Opus:
         return self._expected_loss
 
     def expect_loss(self, fraction: float) -> None:
-        """More loss is believed at once, less of it step by step: one good report proves little."""
+        """More loss is believed at once, less of it step by step: one good report proves little.
+
+        The band above 8 kHz is in no redundancy: on a lossy line it would come and go, and its bits are needed below.
+        """
         reported = math.ceil(fraction * 100)
         expected = max(reported, self._expected_loss - LOSS_STEP_DOWN, MIN_EXPECTED_LOSS)
         expected = min(expected, MAX_EXPECTED_LOSS)
         if expected != self._expected_loss:
             self._expected_loss = expected
             self._control(_SET_PACKET_LOSS_PERC, expected)
+            widest = _WIDE_BAND if expected >= WIDE_BAND_LOSS else _FULL_BAND
+            self._control(_SET_MAX_BANDWIDTH, min(widest, self._bandwidth))
 
     def send_at(self, bit_rate: int) -> None:
         """bit/s on average, redundancy included; bounded by what the peer wants and what the codec can."""

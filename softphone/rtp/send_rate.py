@@ -14,7 +14,7 @@ from collections import deque
 
 STEPS = (12_000, 16_000, 20_000, 24_000, 32_000, 40_000, 48_000)
 """bit/s. Below the least Opus leaves wideband; above the most nobody hears a difference in speech."""
-START = 40_000
+START = 48_000
 HEADERS = 20_000  # bit/s beside the payload of 50 packets a second
 UP_S = 10.0  # at least between two steps up
 MOST_PATIENCE_S = 160.0

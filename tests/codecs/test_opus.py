@@ -208,6 +208,23 @@ def test_reports_of_loss_raise_the_redundancy_at_once_and_lower_it_slowly() -> N
     assert codec.expected_loss == 40
 
 
+def test_on_a_lossy_line_nothing_above_8_khz_is_sent() -> None:
+    def share_above_8_khz(codec: Opus) -> float:
+        noise = np.random.default_rng(4).normal(0, 3000, SAMPLE_RATE).astype(np.int16)
+        receiver = made()
+        heard = np.concatenate([receiver.decode(codec.encode(frame)) for frame in frames(noise)])
+        spectrum = np.abs(np.fft.rfft(heard)) ** 2
+        return float(spectrum[np.fft.rfftfreq(heard.size, 1 / SAMPLE_RATE) > 9000].sum() / spectrum.sum())
+
+    codec = made()
+    assert share_above_8_khz(codec) > 0.1
+    codec.expect_loss(0.1)
+    assert share_above_8_khz(codec) < 0.02
+    for _ in range(5):
+        codec.expect_loss(0.0)
+    assert share_above_8_khz(codec) > 0.1
+
+
 def test_with_dtx_silence_is_not_sent_and_its_background_goes_on_at_the_other_end() -> None:
     sender, receiver = made("usedtx=1"), made()
     noise = np.random.default_rng(2).normal(0, 40, 3 * SAMPLE_RATE).astype(np.int16)
