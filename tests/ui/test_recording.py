@@ -123,7 +123,11 @@ def test_an_export_warns_first_and_goes_where_the_person_says(
     window: MainWindow, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[QFileDialog] = []
-    monkeypatch.setattr(QFileDialog, "open", asked.append)
+
+    def shown(dialog: QFileDialog) -> None:
+        asked.append(dialog)
+
+    monkeypatch.setattr(QFileDialog, "open", shown)
     window.render_state(LISTED)
     window.show_recordings()
     page = window.recordings
