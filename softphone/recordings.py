@@ -7,9 +7,9 @@ older than the settings allow. A front end's floor (4) beside the controller.
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from softphone.engine.recording.library import Library
@@ -46,31 +46,43 @@ class RecordingsDesk:
         self, recordings: Library, options: Callable[[], RecordingOptions], publish: Callable[[AppEvent], None]
     ) -> None:
         self._library, self._options, self._publish = recordings, options, publish
-        self._worker = ThreadPoolExecutor(1, "recordings")
+        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._daily: threading.Timer | None = None
 
     def command(self, command: RecordingsCommand) -> None:
         """Returns at once."""
         if not self._closed.is_set():
-            self._worker.submit(self._answer, command)
+            self._later(lambda: self._answer(command))
 
     def keep_to_the_days(self) -> None:
         """Deletes what is too old, now and every day."""
         if self._closed.is_set():
             return
-        self._worker.submit(self._expire)
+        self._later(self._expire)
         self._daily = threading.Timer(EXPIRE_EVERY_S, self.keep_to_the_days)
         self._daily.daemon = True
         self._daily.start()
 
     def close(self) -> None:
         self._closed.set()
+        self._waiting.put(lambda: None)
         if self._daily is not None:
             self._daily.cancel()
-        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._waiting.put(work)
+        if self._thread is None:
+            # A daemon: the program's end does not wait for a keyring's prompt that nobody answers.
+            self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
+            self._thread.start()
 
     # The desk's thread
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._waiting.get()()
 
     def _answer(self, command: RecordingsCommand) -> None:
         try:
