@@ -23,6 +23,7 @@ from typing import Any
 
 Address = tuple[str, int]
 _LARGEST = 4096
+QUEUE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Impairment:
     jitter: float = 0.0  # seconds at most on top, uniform: packets overtake each other
     loss: float = 0.0  # part of the packets
     burst: float = 1.0  # packets lost in a row, on average (two states: good and bad)
+    bit_rate: int = 0  # bit/s of datagrams that get through; QUEUE_S of them wait, the rest is lost; 0: all
     seed: int = 1
 
 
@@ -47,6 +49,7 @@ class _Dice:
         self._impairment = impairment
         self._chance = random.Random(impairment.seed * 2 + self._direction)
         self._losing = False
+        self._free_at = 0.0
 
     def lost(self) -> bool:
         what = self._impairment
@@ -56,6 +59,15 @@ class _Dice:
         enter = leave * what.loss / (1 - what.loss)
         self._losing = self._chance.random() < (1 - leave if self._losing else enter)
         return self._losing
+
+    def wait(self, octets: int, now: float) -> float:
+        """Until a datagram of that length is through a narrow line."""
+        what = self._impairment
+        return max(self._free_at - now, 0.0) + octets * 8 / what.bit_rate if what.bit_rate else 0.0
+
+    def take(self, octets: int, now: float) -> None:
+        if self._impairment.bit_rate:
+            self._free_at = max(self._free_at, now) + octets * 8 / self._impairment.bit_rate
 
     def delay(self) -> float:
         return self._impairment.delay + self._chance.random() * self._impairment.jitter
@@ -152,11 +164,13 @@ class ImpairedLine:
                 sender.party = source
             if known is None:
                 return
-            if not is_rtcp and sender.dice.lost():
+            waits = sender.dice.wait(len(data), time.monotonic())
+            if not is_rtcp and (sender.dice.lost() or waits > QUEUE_S):
                 self.lost += 1
                 return
             self.passed += 1
-            when = time.monotonic() + sender.dice.delay()
+            sender.dice.take(len(data), time.monotonic())
+            when = time.monotonic() + waits + sender.dice.delay()
             heapq.heappush(self._flying, _Flying(when, self.passed, data, out, known))
 
     # The control protocol

@@ -14,6 +14,8 @@ from softphone.ua.commands import AddAccount
 from tests.playbook.stage import Stage
 
 OF_CALLS: dict[str, Any] = {
+    "ptime": 40,
+    "dtx": True,
     "media_policy": MediaPolicy(MediaEncryption.OPTIONAL, profile=ConnectionProfile.VPN),
     "codecs": ("PCMA",),
     "display_name": "Alice",

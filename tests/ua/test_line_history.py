@@ -13,7 +13,7 @@ from softphone.engine.link.greeting import Welcome
 from softphone.rtp.quality import Quality
 from softphone.state import MAX_HISTORIES, AppState, reduce
 from softphone.ua import events as ua
-from softphone.ua.line_history import COARSE, KEPT, RECENT, SERIES, LineHistory
+from softphone.ua.line_history import AT_ONCE, COARSE, KEPT, RECENT, SERIES, LineHistory
 from softphone.ua.media_report import CallQuality, MediaReport, PlayoutReport
 
 QUALITY = Quality(4.123456, 90.123456, 0.0123456, 1.23456, 123.456)
@@ -48,7 +48,8 @@ def test_a_call_of_any_length_has_few_points_that_stand_for_all_of_it(seconds: i
     history = after(seconds)
     assert len(history) <= RECENT + COARSE
     assert {len(getattr(history, name)) for name in SERIES} == {len(history)}
-    assert history.at[-RECENT:] == tuple(map(float, range(max(0, seconds - RECENT), seconds)))
+    exact = RECENT - AT_ONCE  # five minutes
+    assert history.at[-exact:] == tuple(map(float, range(max(0, seconds - exact), seconds)))
     assert all(a < b for a, b in itertools.pairwise(history.at))
     assert history.at[0] <= seconds / 150
     for at, way in zip(history.at, history.rtt_ms, strict=True):
@@ -58,7 +59,7 @@ def test_a_call_of_any_length_has_few_points_that_stand_for_all_of_it(seconds: i
 def test_spans_before_five_minutes_are_alike() -> None:
     """Not ever coarser towards the beginning, where nothing could be seen any more."""
     at = after(7200).at
-    steps = [b - a for a, b in itertools.pairwise(at[: -RECENT - 2])]
+    steps = [b - a for a, b in itertools.pairwise(at[: -RECENT - AT_ONCE])]
     assert max(steps) <= 1.1 * min(steps)
 
 
