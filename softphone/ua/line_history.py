@@ -76,7 +76,7 @@ class LineHistory:
             coarse, filled = (coarse, filled + 1) if joins else (coarse + 1, 1)
         rest = self.coarse + AT_ONCE
         series = {name: (*averages[name], *columns[name][rest:]) for name in SERIES}
-        return replace(self, **series, coarse=coarse, span=span, filled=filled)  # type: ignore[arg-type]
+        return replace(self, **series, coarse=coarse, span=span, filled=filled)
 
     def _with(self, change: Callable[[str, Any], Any]) -> LineHistory:
         return replace(self, **{name: change(name, getattr(self, name)) for name in SERIES})
