@@ -33,7 +33,7 @@ lint:
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 
-# An hour, most of it speech and silence in real time: speech under loss 11 minutes, the long call 10, mouth to ear 15.
+# An hour, most of it speech and silence in real time: speech under loss 11 minutes, the long call 10, mouth to ear 9.
 # Each part alone: ARGS="-k speech_under_loss".
 bench:
 	@packaging/setup/setup.sh bench
