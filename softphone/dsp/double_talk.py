@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from softphone.dsp.echo_filter import Spectrum
+from softphone.dsp.echo_filter import Power, Spectrum
 
 _EDGES = np.array([2, 5, 8, 11, 14, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 124])
 """First bins (of 50 Hz) of the bands, up to 8 kHz."""
@@ -40,8 +40,9 @@ class NearTalk:
         self._left = np.full(_EDGES.size, 1.0)
         self._echo = np.zeros(_EDGES.size)
         self._error = np.zeros(_EDGES.size)
-        self._cross = np.zeros(_END, np.complex64)
-        self._error_bins, self._echo_bins = np.zeros(_END, np.float32), np.zeros(_END, np.float32)
+        self._cross: Spectrum = np.zeros(_END, np.complex64)
+        self._error_bins: Power = np.zeros(_END, np.float32)
+        self._echo_bins: Power = np.zeros(_END, np.float32)
         self._captured = 0.0
         self._hold = 0
         self.weight = 0.0
@@ -74,11 +75,11 @@ class NearTalk:
             self.weight = self.weight * (_FADES if trusted else _ENDS) if self.weight > 0.01 else 0.0
         return self.weight
 
-    def _unlike_echo(self, cross: Spectrum, error: np.ndarray, echo: np.ndarray) -> np.ndarray:
-        """Per band, how much of what is left has nothing to do with the echo: what resembles it is a path that moved."""
-        for kept, new in ((self._cross, cross), (self._error_bins, error), (self._echo_bins, echo)):
-            kept *= _COHERENCE
-            kept += new
+    def _unlike_echo(self, cross: Spectrum, error: Power, echo: Power) -> Power:
+        """Per band, how much of what is left is unlike the echo: what resembles it comes of a path that moved."""
+        self._cross = _COHERENCE * self._cross + cross
+        self._error_bins = _COHERENCE * self._error_bins + error
+        self._echo_bins = _COHERENCE * self._echo_bins + echo
         shared = (self._cross.real**2 + self._cross.imag**2) / (self._echo_bins + _FLOOR)
         alike = np.add.reduceat(shared, _EDGES) / (np.add.reduceat(self._error_bins, _EDGES) + _FLOOR)
         return np.maximum(0.0, 1.0 - np.maximum(0.0, alike - _CHANCE) / (1 - _CHANCE))

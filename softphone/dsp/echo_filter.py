@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float32]
 Spectrum = NDArray[np.complexfloating[Any, Any]]
+Power = NDArray[np.floating[Any]]
 
 RATE = 16_000
 BLOCK = 160
@@ -60,8 +61,8 @@ def _interpolation() -> NDArray[np.float32]:
 class EchoFilter:
     """One path from one speaker to one microphone.
 
-    After each block `error_spectrum` and `echo_spectrum` are those of what is left and of what was taken away (161 bins,
-    of 320 samples of which the first half is zero).
+    After each block `error_spectrum` and `echo_spectrum` are those of what is left and of what was taken away: 161
+    bins, of 320 samples of which the first half is zero.
     """
 
     def __init__(self) -> None:
