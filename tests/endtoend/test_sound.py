@@ -34,6 +34,8 @@ ALIKE = 0.9
 The correlation of the whole sentence is printed too. It falls with every slip between the clocks of two null sinks,
 paplay's own included, and such slips are not heard.
 """
+AS_IT_IS = "".join(f'{key} = "off"\n' for key in ("echo_cancellation", "noise_suppression", "high_pass"))
+"""Nothing done to the voice: a correlation is not to be had of what a filter turned the phase of."""
 NO_SERVER = ("--server", "localhost:1", "--user", "alice")
 
 
@@ -48,12 +50,30 @@ def reference(speech: Speech, sentence: str) -> Samples:
     return at_fine_rate(said[: 4 * rate], rate)
 
 
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """Settings that leave the voice as it is."""
+    path = tmp_path / "plain.toml"
+    path.write_text(f"[audio]\n{AS_IT_IS}")
+    return path
+
+
 def test_words_cross_a_call_from_the_microphone_and_come_back_to_the_speaker(
-    peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig, start_phone: StartPhone
+    peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig, start_phone: StartPhone, plain: Path
 ) -> None:
     peers.start(Baresip, "bob", kamailio, "bob", "bobpw", audio="echo")
     phone = start_phone(
-        *("call", "bob", *signed_in(kamailio.tls_port, kamailio.root), "--audio", "device", "--seconds", 9),
+        *(
+            "call",
+            "bob",
+            *signed_in(kamailio.tls_port, kamailio.root),
+            "--config",
+            plain,
+            "--audio",
+            "device",
+            "--seconds",
+            9,
+        ),
         password="alicepw",
         environment=pulse.environment,
     )
@@ -86,11 +106,21 @@ def test_words_cross_a_call_from_the_microphone_and_come_back_to_the_speaker(
 
 
 def test_each_direction_between_devices_carries_its_own_words(
-    peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig, start_phone: StartPhone
+    peers: Peers, kamailio: Kamailio, speech: Speech, pulse: PulseRig, start_phone: StartPhone, plain: Path
 ) -> None:
     peers.start(Baresip, "bob", kamailio, "bob", "bobpw", audio="pulse:b_in,b_spk", environment=pulse.environment)
     phone = start_phone(
-        *("call", "bob", *signed_in(kamailio.tls_port, kamailio.root), "--audio", "device", "--seconds", 8),
+        *(
+            "call",
+            "bob",
+            *signed_in(kamailio.tls_port, kamailio.root),
+            "--config",
+            plain,
+            "--audio",
+            "device",
+            "--seconds",
+            8,
+        ),
         password="alicepw",
         environment=pulse.environment,
     )
