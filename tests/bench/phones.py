@@ -49,6 +49,10 @@ class BenchPhone(Protocol):
     def stop(self) -> None: ...
 
 
+PLAIN = tuple(f'{key} = "off"' for key in ("echo_cancellation", "noise_suppression", "high_pass"))
+"""Nothing done to the voice, as the peers are here: null sinks count as loudspeakers, and would have it done."""
+
+
 class OurPhone:
     """`softphone answer`, or `softphone call` once `dial` is given, with the sound card."""
 
@@ -63,11 +67,11 @@ class OurPhone:
         codec: str = "PCMU",
         devices: tuple[str, str] | None = None,
         play: Path | None = None,
-        audio: Sequence[str] = (),
+        audio: Sequence[str] = PLAIN,
     ) -> None:
         """`devices`: others than the rig's pair of that letter; `play`: a file is said, and no device is opened.
 
-        `audio`: more lines of the settings' section [audio].
+        `audio`: more lines of the settings' section [audio]; without it nothing is done to the voice.
         """
         self.directory = short_directory(f"bench{letter}")
         microphone, speaker = devices or (rig.microphone(letter), rig.speaker(letter))

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.bench.phones import BaresipPhone, BenchPhone, OurPhone, cpu_seconds, resident_mib
+from tests.bench.phones import PLAIN, BaresipPhone, BenchPhone, OurPhone, cpu_seconds, resident_mib
 from tests.peers.certificates import PrivateCa
 from tests.peers.kamailio import PASSWORDS, Kamailio
 from tests.peers.linphone import Linphone
@@ -30,8 +30,6 @@ from tests.peers.pulse import RATE, PulseRig, settle
 
 ROUNDS = 5
 SECONDS = 10.0
-PLAIN = tuple(f'{key} = "off"' for key in ("echo_cancellation", "noise_suppression", "high_pass"))
-"""As baresip is here: it has none of these."""
 Figures = dict[str, list[float]]
 
 
