@@ -1,9 +1,12 @@
 """How a thread that must be punctual asks the system for it: real-time scheduling, or what comes nearest.
 
 Owns: the ways of each system, tried in order, and the watch that a thread gone wild does not freeze the machine. Must
-not know: media. Linux: `SCHED_RR` where the process may have it, else from RealtimeKit over D-Bus
-(https://github.com/heftig/rtkit), else a lower nice value. Windows: MMCSS; macOS: a time-constraint policy. Those two
-are written after their makers' documents and have not been run.
+not know: media. Linux: `SCHED_RR` where the process may have it, else a lower nice value, from RealtimeKit over D-Bus
+(https://github.com/heftig/rtkit) if not by itself. Windows: MMCSS; macOS: a time-constraint policy. Those two are
+written after their makers' documents and have not been run.
+
+RealtimeKit's real-time scheduling is not asked for: it wants a hard RLIMIT_RTTIME of 200 ms, at which the kernel kills
+the whole process. A flood of packets can keep a thread busy for so long, and a call must outlive that.
 """
 
 from __future__ import annotations
@@ -26,8 +29,6 @@ PRIORITY = 5
 """Of 1 … 99: what sound servers take; above every ordinary program, below what the system itself needs."""
 RUN_AWAY_MS = 100
 """Of computing without a pause: then the thread is an ordinary one again (RLIMIT_RTTIME)."""
-KILLED_MS = 200
-"""Of the same: the kernel ends the process. RealtimeKit asks for such an end, of at most so much."""
 NICE = -11
 _DBUS_PATIENCE_S = 2.0
 
@@ -36,8 +37,8 @@ class Punctuality(enum.Enum):
     """What a thread was given, in the words of the report."""
 
     REAL_TIME = "real-time"
-    REAL_TIME_KIT = "real-time by RealtimeKit"
     NICE = "nice"
+    NICE_KIT = "nice by RealtimeKit"
     SCHEDULER_SERVICE = "Pro Audio by MMCSS"
     TIME_CONSTRAINT = "time constraint"
     ORDINARY = "ordinary"
@@ -75,8 +76,10 @@ def be_punctual() -> Standing:
         thread = threading.get_native_id()
         if _scheduled_by_ourselves(thread):
             _took(standing, thread, Punctuality.REAL_TIME)
+        elif _nicer_by_ourselves(thread):
+            _took(standing, thread, Punctuality.NICE)
         else:  # D-Bus is not waited for here
-            threading.Thread(target=_ask_others, args=(standing, thread), name="punctuality", daemon=True).start()
+            threading.Thread(target=_ask_realtime_kit, args=(standing, thread), name="punctuality", daemon=True).start()
     elif sys.platform == "win32":
         _on_windows(standing)
     elif sys.platform == "darwin":
@@ -86,7 +89,7 @@ def be_punctual() -> Standing:
 
 def _took(standing: Standing, thread: int, given: Punctuality) -> None:
     standing.given = given
-    if given in (Punctuality.REAL_TIME, Punctuality.REAL_TIME_KIT):
+    if given is Punctuality.REAL_TIME:
         _Program.watched[thread] = standing
     _log.info("thread %d is scheduled as %s", thread, given.value)
 
@@ -97,7 +100,8 @@ if sys.platform == "linux":
     def _scheduled_by_ourselves(thread: int) -> bool:
         """With RLIMIT_RTPRIO or CAP_SYS_NICE (sched(7)). What we start does not inherit it."""
         try:
-            _limit_run_aways(kill=False)
+            if not _run_aways_are_told():
+                return False
             os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_allowed_priority()))
         except OSError:
             return False
@@ -107,26 +111,34 @@ if sys.platform == "linux":
         limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
         return min(PRIORITY, limit) if 0 < limit != resource.RLIM_INFINITY else PRIORITY
 
-    def _limit_run_aways(*, kill: bool) -> None:
-        """SIGXCPU after so much computing without a pause, which makes an ordinary thread of it."""
+    def _run_aways_are_told() -> bool:
+        """SIGXCPU after so much computing without a pause, which makes an ordinary thread of it.
+
+        False where a hard limit would have the kernel kill the process instead, calls and all.
+        """
         _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-        most = KILLED_MS * 1000 if kill else hard
         if hard != resource.RLIM_INFINITY:
-            most = hard if most == resource.RLIM_INFINITY else min(most, hard)
-        soft = RUN_AWAY_MS * 1000
-        resource.setrlimit(resource.RLIMIT_RTTIME, (soft if most < 0 else min(soft, most), most))
+            return False
+        resource.setrlimit(resource.RLIMIT_RTTIME, (RUN_AWAY_MS * 1000, hard))
+        return True
 
-    def _ask_others(standing: Standing, thread: int) -> None:
-        for ask, given in ((_by_realtime_kit, Punctuality.REAL_TIME_KIT), (_by_nice, Punctuality.NICE)):
-            try:
-                ask(thread)
-            except Exception as error:  # noqa: BLE001 - whatever a foreign daemon does: the voice goes on without it
-                _log.info("thread %d is not scheduled as %s: %s", thread, given.value, error)
-                continue
-            _took(standing, thread, given)
-            return
+    def _nicer_by_ourselves(thread: int) -> bool:
+        """Linux gives each thread a nice value of its own (setpriority(2), notes)."""
+        try:
+            os.setpriority(os.PRIO_PROCESS, thread, NICE)
+        except OSError:
+            return False
+        return True
 
-    def _by_realtime_kit(thread: int) -> None:
+    def _ask_realtime_kit(standing: Standing, thread: int) -> None:
+        try:
+            _nicer_by_realtime_kit(thread)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign daemon does: the voice goes on without it
+            _log.info("thread %d is not scheduled as %s: %s", thread, Punctuality.NICE_KIT.value, error)
+        else:
+            _took(standing, thread, Punctuality.NICE_KIT)
+
+    def _nicer_by_realtime_kit(thread: int) -> None:
         """Raises where there is no RealtimeKit or where it refuses."""
         from jeepney import DBusAddress, Properties, new_method_call
         from jeepney.io.blocking import open_dbus_connection
@@ -135,19 +147,10 @@ if sys.platform == "linux":
         name = "org.freedesktop.RealtimeKit1"
         kit = DBusAddress("/org/freedesktop/RealtimeKit1", name, name)
         with contextlib.closing(open_dbus_connection("SYSTEM")) as bus:
-
-            def asked(name: str) -> int:
-                reply = bus.send_and_get_reply(Properties(kit).get(name), timeout=_DBUS_PATIENCE_S)
-                return int(unwrap_msg(reply)[0][1])
-
-            priority = min(PRIORITY, asked("MaxRealtimePriority"))
-            _limit_run_aways(kill=True)
-            call = new_method_call(kit, "MakeThreadRealtime", "tu", (thread, priority))
+            reply = bus.send_and_get_reply(Properties(kit).get("MinNiceLevel"), timeout=_DBUS_PATIENCE_S)
+            nice = max(NICE, int(unwrap_msg(reply)[0][1]))
+            call = new_method_call(kit, "MakeThreadHighPriority", "ti", (thread, nice))
             unwrap_msg(bus.send_and_get_reply(call, timeout=_DBUS_PATIENCE_S))
-
-    def _by_nice(thread: int) -> None:
-        """Linux gives each thread a nice value of its own (setpriority(2), notes)."""
-        os.setpriority(os.PRIO_PROCESS, thread, NICE)
 
     def _stop_run_aways(_signal: int, _frame: FrameType | None) -> None:
         """On SIGXCPU: every thread that was made real-time is an ordinary one from now on."""

@@ -15,7 +15,7 @@ from tests.peers.process import PeerProcess, require
 
 # A process of its own: what a program may is changed for good.
 PROGRAM = """
-import asyncio, json, os, signal, sys, threading, time
+import asyncio, json, os, resource, signal, sys, threading, time
 from softphone.engine import punctuality
 
 scheduler = {os.SCHED_OTHER: "other", os.SCHED_RR: "rr"}
@@ -46,8 +46,10 @@ async def main():
 
 if ALLOWED:
     punctuality.allow_punctual_threads()
-if REFUSED:
-    punctuality._scheduled_by_ourselves = lambda thread: False
+if KILLED_AFTER_US:
+    resource.setrlimit(resource.RLIMIT_RTTIME, (KILLED_AFTER_US, KILLED_AFTER_US))
+for way in REFUSED:
+    setattr(punctuality, way, lambda thread: False)
 asyncio.run(main())
 """
 
@@ -56,11 +58,15 @@ def told(
     *wanted: str,
     allowed: bool = True,
     run_away: bool = False,
-    refused: bool = False,
+    refused: tuple[str, ...] = (),
+    killed_after_us: int = 0,
     environment: dict[str, str] | None = None,
 ) -> dict[str, object]:
     """What a thread of a fresh process was given, once that is one of `wanted`."""
-    head = f"WANTED, ALLOWED, RUN_AWAY, REFUSED = {wanted!r}, {allowed}, {run_away}, {refused}\n"
+    head = (
+        f"WANTED, ALLOWED, RUN_AWAY, REFUSED, KILLED_AFTER_US = "
+        f"{wanted!r}, {allowed}, {run_away}, {refused!r}, {killed_after_us}\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", head + PROGRAM],
         cwd=REPOSITORY,
@@ -98,13 +104,19 @@ def test_a_thread_that_computes_without_end_is_an_ordinary_one_again_and_the_pro
 @pytest.mark.root
 def test_without_real_time_the_thread_gets_a_lower_nice_value(tmp_path: Path) -> None:
     nowhere = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/nobody"}
-    thread = told("nice", refused=True, environment=nowhere)
+    thread = told("nice", refused=("_scheduled_by_ourselves",), environment=nowhere)
     assert (thread["given"], thread["has"], thread["nice"]) == ("nice", "other", -11)
 
 
-# RealtimeKit as its README has it: it checks the caller's limit of real-time computing first.
+@pytest.mark.root
+def test_where_the_kernel_would_kill_a_busy_process_no_thread_is_real_time() -> None:
+    thread = told("nice", run_away=True, killed_after_us=200_000)
+    assert (thread["given"], thread["has"], thread["nice"]) == ("nice", "other", -11)
+
+
+# RealtimeKit as its README has it.
 REALTIME_KIT = """
-import os, resource, sys
+import os, sys
 from jeepney import HeaderFields, MessageType, new_error, new_method_return
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import open_dbus_connection
@@ -118,21 +130,16 @@ while True:
         continue
     member = message.header.fields[HeaderFields.member]
     if member == "Get":
-        bus.send(new_method_return(message, "v", (("i", 20),)))
-    elif member == "MakeThreadRealtime":
-        thread, priority = message.body
-        process = int(next(line for line in open(f"/proc/{thread}/status") if line.startswith("Tgid")).split()[1])
-        soft, hard = resource.prlimit(process, resource.RLIMIT_RTTIME)
-        if not 0 < soft <= hard <= 200_000:
-            bus.send(new_error(message, "org.freedesktop.DBus.Error.AccessDenied"))
-            continue
-        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+        bus.send(new_method_return(message, "v", (("i", -15),)))
+    elif member == "MakeThreadHighPriority":
+        thread, nice = message.body
+        os.setpriority(os.PRIO_PROCESS, thread, nice)
         bus.send(new_method_return(message))
 """
 
 
 @pytest.mark.root
-def test_realtime_kit_is_asked_over_d_bus_and_the_thread_keeps_to_its_rules(tmp_path: Path) -> None:
+def test_realtime_kit_is_asked_over_d_bus_where_the_process_may_nothing_itself(tmp_path: Path) -> None:
     require("dbus-daemon")
     address = f"unix:path={tmp_path}/bus"
     rules = tmp_path / "bus.conf"
@@ -148,10 +155,13 @@ def test_realtime_kit_is_asked_over_d_bus_and_the_thread_keeps_to_its_rules(tmp_
         try:
             kit.until(lambda: "ready" in (tmp_path / "kit.log").read_text(), "its name", 20)
             thread = told(
-                "real-time by RealtimeKit", "nice", refused=True, environment={"DBUS_SYSTEM_BUS_ADDRESS": address}
+                "nice by RealtimeKit",
+                refused=("_scheduled_by_ourselves", "_nicer_by_ourselves"),
+                environment={"DBUS_SYSTEM_BUS_ADDRESS": address},
             )
         finally:
             kit.stop()
     finally:
         daemon.stop()
-    assert (thread["given"], thread["has"]) == ("real-time by RealtimeKit", "rr")
+    assert (thread["given"], thread["has"]) == ("nice by RealtimeKit", "other")
+    assert thread["nice"] == -11
