@@ -33,7 +33,7 @@ from softphone.ui.key_pad import KeyPad
 from softphone.ui.lock import Lock
 from softphone.ui.quality_mark import QualityMark
 from softphone.ui.recording_bar import RecordingBar
-from softphone.ui.symbols import SymbolButton
+from softphone.ui.symbols import SwitchButton, SymbolButton
 from softphone.ui.texts import LineLabel, TextLabel, announce, foreign, plain_tip
 from softphone.ui.warning_list import WarningList
 
@@ -54,7 +54,7 @@ class RunningCallView(Card):
         super().__init__(parent)
         self._submit, self._call = submit, call
         self._told: tuple[str, ...] | None = None
-        self._small = False
+        self._small = self._aside = False
         self._forbidden = ""
         self._others: tuple[CallView, ...] = ()
         self.party = LineLabel(scale=1.45, bold=True)
@@ -89,7 +89,6 @@ class RunningCallView(Card):
         self.column.addWidget(self.mark, 0, Qt.AlignmentFlag.AlignLeft)
         self.column.addWidget(self.recording)
         self.column.addWidget(self.notice)
-        self.column.addWidget(self.warnings)
         self.column.addWidget(self.question)
         self._row = self._switches()
         self.column.addLayout(self._row)
@@ -108,6 +107,7 @@ class RunningCallView(Card):
         self.column.addWidget(self.digits)
         self.column.addWidget(self.pad)
         self.column.addWidget(self.hang_up)
+        self.column.addWidget(self.warnings)  # below the buttons, which so stay where they are
         self.column.addWidget(self.quality)
         self.column.addWidget(self.line_warning)
         self.digits.hide()
@@ -127,8 +127,8 @@ class RunningCallView(Card):
         row.addWidget(self.more)
         return row
 
-    def _switch(self, name: str, text: str, keys: str, act: Callable[[], None]) -> SymbolButton:
-        button = SymbolButton(name, text, part="switch")
+    def _switch(self, name: str, text: str, keys: str, act: Callable[[], None]) -> SwitchButton:
+        button = SwitchButton(name, text)
         button.setCheckable(True)
         button.setToolTip(f"{text} ({keys})")
         button.clicked.connect(act)
@@ -137,6 +137,10 @@ class RunningCallView(Card):
     @property
     def call(self) -> CallView:
         return self._call
+
+    def set_aside(self, aside: bool) -> None:
+        """Whether a page of the window needs the room; shown with the next `render_call`."""
+        self._aside = aside
 
     # From the state to the screen
 
@@ -182,20 +186,25 @@ class RunningCallView(Card):
         self.recording.tick(now)
 
     def _fold(self, call: CallView) -> None:
-        """Beside other calls, one that is held and one in the conference are shown small: one row of buttons."""
+        """Small, with one row of buttons: beside other calls one that is held or in the conference, and beside a page
+        of the window, say the settings, every running one.
+        """
         beside = any(other.phase is not CallPhase.INCOMING for other in self._others)
-        small = beside and call.phase is CallPhase.ACTIVE and (call.held_by_us or call.in_conference)
+        lesser = self._aside or (beside and (call.held_by_us or call.in_conference))
+        small = lesser and call.phase is CallPhase.ACTIVE
         self.address.setVisible(not small)
         self.mute.setVisible(not (small and call.held_by_us))
         self.keypad.setVisible(not small)
         self.record.setVisible(not small)
         self.lock.set_brief(small)
-        if small and call.held_by_us and not self.pad.isHidden():
+        if small and (call.held_by_us or not self._small) and not self.pad.isHidden():
             self.toggle_keypad()
         if small == self._small:
             return
         self._small = small
         self.set_dense(small)
+        for button in (self.mute, self.hold, self.keypad, self.record):
+            button.set_flat(small)
         self.hang_up.setProperty("dense", small)
         self.hang_up.style().unpolish(self.hang_up)
         self.hang_up.style().polish(self.hang_up)
@@ -208,7 +217,7 @@ class RunningCallView(Card):
             self._top.removeWidget(self.party)
             self.column.insertWidget(0, self.party)
             self._row.removeWidget(self.hang_up)
-            self.column.insertWidget(self.column.indexOf(self.quality), self.hang_up)
+            self.column.insertWidget(self.column.indexOf(self.warnings), self.hang_up)
         side = Qt.AlignmentFlag.AlignRight if small else Qt.AlignmentFlag.AlignLeft
         self.state.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
 
@@ -232,7 +241,7 @@ class RunningCallView(Card):
         self.refuse.setVisible(call.transfer is not None and call.transfer.wants_answer)
 
     @staticmethod
-    def _render_switch(button: SymbolButton, on: bool, name: str) -> None:
+    def _render_switch(button: SwitchButton, on: bool, name: str) -> None:
         button.setChecked(on)
         button.set_symbol(name)
 

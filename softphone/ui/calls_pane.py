@@ -63,6 +63,7 @@ class CallsPane(QScrollArea):
         super().__init__(parent)
         self._submit, self._clock = submit, clock
         self._state: AppState | None = None
+        self._aside = False
         self._talked_in: CallId = ""  # last; while all calls are held, the keys still mean it
         self.cards: dict[CallId, IncomingView | RunningCallView | EndedView] = {}
         inside = _Column()
@@ -147,6 +148,14 @@ class CallsPane(QScrollArea):
         self.setVisible(bool(self.cards))
         self.updateGeometry()
 
+    def set_aside(self, aside: bool) -> None:
+        """A page of the window is open, and needs the room more than the calls do."""
+        if aside != self._aside:
+            self._aside = aside
+            for card in self._running():
+                self._render(card, card.call)
+            self.updateGeometry()
+
     def _show(self, call: CallView) -> None:
         kind = IncomingView if call.phase is CallPhase.INCOMING else RunningCallView
         card = self.cards.get(call.id)
@@ -167,6 +176,7 @@ class CallsPane(QScrollArea):
         if isinstance(card, RunningCallView):
             refused = recording_refused(self._state.settings.recording) if self._state is not None else None
             card.forbid_recording(words.sentence(refused) if refused is not None else "")
+            card.set_aside(self._aside)
         card.render_call(call, self._account(call), self._clock(), self._others(call))
 
     def _end(self, call: CallView) -> None:

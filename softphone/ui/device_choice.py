@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from softphone.messages import AudioDeviceView, DeviceKind
+from softphone.ui.choices import Choice
 from softphone.ui.texts import foreign
 
 
-class DeviceChoice(QComboBox):
+class DeviceChoice(Choice):
     """`chosen` is a device's id, or "" for what `follows` names. A chosen device that is not there stays named."""
 
     def __init__(self, kind: DeviceKind, follows: str = "", parent: QWidget | None = None) -> None:
@@ -16,7 +17,7 @@ class DeviceChoice(QComboBox):
         super().__init__(parent)
         self._kind, self._follows = kind, follows
         self._shown: tuple[tuple[str, str], ...] = ()
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizeAdjustPolicy(Choice.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 

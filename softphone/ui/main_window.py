@@ -205,6 +205,8 @@ class MainWindow(QMainWindow):
         before, self._state = self._state, state
         focus = self.focusWidget()
         self.accounts.render_state(state)
+        if any(call.phase is not CallPhase.INCOMING for call in state.calls):
+            self._make_room_for_calls()  # first, or the window grows for a moment's sake and stays so
         self.calls.render_state(state)
         self.dial_view.set_compact(self.calls.occupied)
         self.dial_view.render_accounts(state.accounts, state.settings.default_account)
@@ -232,6 +234,14 @@ class MainWindow(QMainWindow):
         self._call_attention(state, before)
         self._guard_focus(focus)
 
+    def _make_room_for_calls(self) -> None:
+        self.dial_view.set_compact(True)
+        self.recent.render_calls((), self._clock())
+        for widget in (self.dial_view, self.phone):
+            layout = widget.layout()
+            if layout is not None:
+                layout.activate()
+
     def _guard_focus(self, before: QWidget | None) -> None:
         """When what had the keyboard went away, Qt gives it to the next control: never to one that ends a call."""
         now = self.focusWidget()
@@ -242,6 +252,7 @@ class MainWindow(QMainWindow):
         """The height goes to the page, except to a running call beside the dial field. Other pages have no header."""
         on_phone = self.pages.currentWidget() is self.phone
         self.accounts.setVisible(on_phone)
+        self.calls.set_aside(not on_phone)
         to_calls = self.calls.occupied and on_phone
         self._layout.setStretchFactor(self.calls, int(to_calls))
         self._layout.setStretchFactor(self.pages, int(not to_calls))

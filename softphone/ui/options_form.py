@@ -9,12 +9,10 @@ from typing import TypeVar
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QSpinBox,
     QWidget,
 )
 
@@ -22,6 +20,7 @@ from softphone.messages import AccountOptions, MediaSettings
 from softphone.policy import media as policy
 from softphone.policy.media import MediaEncryption
 from softphone.ua.account import CallRules, DigitsMode, DoNotDisturb, Forwarding, WatchedLine
+from softphone.ui.choices import Choice, Number
 from softphone.ui.ringtone_choice import RingtoneChoice
 
 E = TypeVar("E", bound=Enum)
@@ -85,7 +84,7 @@ class OptionsForm(QWidget):
         self.always = self._line(self.tr("Send all calls &to"))
         self.busy = self._line(self.tr("Send calls to, while I am &busy"))
         self.no_answer = self._line(self.tr("Send calls to, if I do not &answer"))
-        self.no_answer_s = QSpinBox()
+        self.no_answer_s = Number()
         self.no_answer_s.setRange(1, MAX_RINGING_S)
         self.no_answer_s.setSuffix(self.tr(" s"))
         self.no_answer_s.valueChanged.connect(self.edited)
@@ -115,11 +114,11 @@ class OptionsForm(QWidget):
         self.encryption = self._choice(self.tr("Media &encryption of this account"), encryption)
         self.codecs = self._line(self.tr("&Codecs of this account, best first"), self.tr("as for all accounts"))
 
-    def _choice(self, text: str, values: dict[E, str] | dict[E | None, str]) -> QComboBox:
-        box = QComboBox()
+    def _choice(self, text: str, values: dict[E, str] | dict[E | None, str]) -> Choice:
+        box = Choice()
         for value, words in values.items():
             box.addItem(words, value)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setSizeAdjustPolicy(Choice.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(12)
         box.currentIndexChanged.connect(self.edited)
         self._row(text, box)

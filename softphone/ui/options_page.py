@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QApplication, QComboBox, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from softphone.messages import AccountOptions, AnyCommand, ChangeAccountOptions, ChooseDefaultAccount
 from softphone.state import AccountView, AppState
 from softphone.ua.account import AccountId
 from softphone.ui import words
+from softphone.ui.choices import Choice
 from softphone.ui.options_form import OptionsForm
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce
@@ -32,7 +33,7 @@ class OptionsPage(QWidget):
         self._asked: AccountOptions | None = None  # applied, and not answered yet
         self.back = SymbolButton("back", self.tr("Back"))
         self.back.clicked.connect(self.finished)
-        self.account = QComboBox()
+        self.account = Choice()
         self.account.setAccessibleName(self.tr("Account"))
         self.account.currentIndexChanged.connect(lambda _index: self.show_in_force())
         self.default = QPushButton(self.tr("Call with this account by defa&ult"))

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from softphone.messages import AnyCommand, AudioDeviceView, ChangeAudioOptions, DeviceKind
 from softphone.policy.audio import AudioOptions, DeviceForm, Processing, treatment
 from softphone.state import AppState
+from softphone.ui.choices import Choice
 from softphone.ui.settings_card import SettingsCard
 from softphone.ui.texts import TextLabel, foreign
 
@@ -20,10 +21,10 @@ class ProcessingCard(SettingsCard):
         super().__init__(parent)
         self._submit = submit
         self._audio = AudioOptions()
-        self.choices: dict[str, QComboBox] = {}  # by the option's name
+        self.choices: dict[str, Choice] = {}  # by the option's name
         self.add_title(self.tr("Your voice"))
         for option, (label, explanation) in self._words().items():
-            choice = QComboBox()
+            choice = Choice()
             for value, text in self._values().items():
                 choice.addItem(text, value)
             choice.setAccessibleDescription(explanation)

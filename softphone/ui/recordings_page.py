@@ -12,7 +12,6 @@ from pathlib import Path
 from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QListWidget,
@@ -36,6 +35,7 @@ from softphone.policy.recording import RecordingFormat, recording_refused
 from softphone.state import AppState
 from softphone.ui import words
 from softphone.ui.cards import WarningBox
+from softphone.ui.choices import Choice
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce, foreign
 
@@ -105,7 +105,7 @@ class RecordingsPage(QWidget):
         self.announce.setToolTip(law)
         self.announce.setAccessibleDescription(law)
         self.announce.clicked.connect(self._change)
-        self.format = QComboBox()
+        self.format = Choice()
         self.format.setAccessibleName(self.tr("Format of new recordings"))
         self.format.addItem(self.tr("FLAC: nothing is lost, 200 MB an hour"), RecordingFormat.FLAC)
         self.format.addItem(self.tr("Opus: 40 MB an hour"), RecordingFormat.OPUS)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -27,6 +26,7 @@ from softphone.policy.media import ConnectionProfile, MediaEncryption, Unencrypt
 from softphone.policy.origin import Origin
 from softphone.state import AppState
 from softphone.ui.cards import Card, WarningBox
+from softphone.ui.choices import Choice
 from softphone.ui.processing_card import ProcessingCard
 from softphone.ui.settings_card import SettingsCard
 from softphone.ui.sound_card import SoundCard
@@ -99,13 +99,13 @@ class SettingsPane(QScrollArea):
             )
             card.column.addWidget(_indented(reason))
             self.encryption[value], self.reasons[value] = button, reason
-        self.profile = QComboBox()
+        self.profile = Choice()
         for profile in ConnectionProfile:
             self.profile.addItem(_words(policy.PROFILE_LABELS[profile]), profile)
         self.profile.currentIndexChanged.connect(self._rule)
         self.profile_text = TextLabel(part="muted", scale=0.88)
         self.profile_hint = TextLabel(scale=0.88)
-        self.peer = QComboBox()
+        self.peer = Choice()
         for peer in UnencryptedPeer:
             self.peer.addItem(_words(policy.UNENCRYPTED_PEER_LABELS[peer]), peer)
         self.peer.currentIndexChanged.connect(self._rule)

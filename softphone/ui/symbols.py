@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from softphone.storage.resource import resource_path
 from softphone.ui.theme import Theme, current_theme
@@ -79,6 +79,35 @@ class SymbolButton(QPushButton):
     def dress(self, theme: Theme) -> None:
         colour = getattr(theme, self._colour) if self._colour else QColor("white")
         self.setIcon(symbol(self._name, colour, 20, self._gap))
+
+
+class SwitchButton(QToolButton):
+    """Something of a call that is on or off, its word below its symbol: four of them fit a narrow window."""
+
+    def __init__(self, name: str, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self.setText(text)
+        self.setProperty("part", "switch")
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setIconSize(QSize(20, 20))
+        self.set_flat(False)
+        self.dress(current_theme())
+
+    def set_flat(self, flat: bool) -> None:
+        """With the word beside the symbol."""
+        style = Qt.ToolButtonStyle
+        self.setToolButtonStyle(style.ToolButtonTextBesideIcon if flat else style.ToolButtonTextUnderIcon)
+
+    def set_symbol(self, name: str) -> None:
+        if name != self._name:
+            self._name = name
+            self.dress(current_theme())
+
+    def dress(self, theme: Theme) -> None:
+        self.setIcon(symbol(self._name, theme.text))
 
 
 class SymbolMenuButton(QToolButton):

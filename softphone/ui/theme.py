@@ -80,13 +80,17 @@ QPushButton[part="hang-up"] { background: $hang_up; }
 QPushButton[part="call"]:hover, QPushButton[part="hang-up"]:hover { border-color: $hover_edge; }
 QPushButton[part="call"]:pressed, QPushButton[part="hang-up"]:pressed { border-color: $text; }
 QPushButton[part="call"]:disabled, QPushButton[part="hang-up"]:disabled { background: $border; color: $muted; }
-QPushButton[part="key"], QPushButton[part="switch"] {
+QPushButton[part="key"], QPushButton[part="switch"], QToolButton[part="switch"] {
   color: $text; background: $card; border: 1px solid $border; border-radius: 8px; padding: 6px 4px;
 }
-QPushButton[part="key"]:hover, QPushButton[part="switch"]:hover { background: $hover; }
-QPushButton[part="key"]:pressed, QPushButton[part="switch"]:pressed { background: $border; }
-QPushButton[part="switch"]:checked { color: $accent_text; background: $accent; border-color: $accent; }
-QPushButton[part="switch"]:disabled { color: $muted; }
+QPushButton[part="key"]:hover, QPushButton[part="switch"]:hover, QToolButton[part="switch"]:hover {
+  background: $hover;
+}
+QPushButton[part="key"]:pressed, QPushButton[part="switch"]:pressed, QToolButton[part="switch"]:pressed {
+  background: $border;
+}
+QToolButton[part="switch"]:checked { color: $accent_text; background: $accent; border-color: $accent; }
+QPushButton[part="switch"]:disabled, QToolButton[part="switch"]:disabled { color: $muted; }
 QPushButton[part="flat"], QToolButton[part="flat"] {
   color: $text; background: transparent; border: 2px solid transparent; border-radius: 6px; padding: 3px;
 }

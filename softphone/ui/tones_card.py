@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtWidgets import QComboBox, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from softphone.messages import AnyCommand, ChangeAudioOptions, PlaySample, StopSample
 from softphone.policy.audio import AudioOptions
 from softphone.state import AppState
 from softphone.ua.actions import Tone
+from softphone.ui.choices import Choice
 from softphone.ui.country_names import country_names
 from softphone.ui.ringtone_choice import RingtoneChoice
 from softphone.ui.settings_card import SettingsCard
@@ -25,12 +26,12 @@ class TonesCard(SettingsCard):
         self._playing = False
         self.ringtone = RingtoneChoice(self.tr("The built-in ring tone"))
         self.ringtone.settled.connect(self._change)
-        self.country = _narrow(QComboBox())
+        self.country = _narrow(Choice())
         self.country.addItem(self.tr("As the system's language"), "")
         for code, name in country_names().items():
             self.country.addItem(name, code)
         self.country.activated.connect(lambda _index: self._change())
-        self.sample = _narrow(QComboBox())
+        self.sample = _narrow(Choice())
         for tone, name in self._samples().items():
             self.sample.addItem(name, tone)
         self.play = QPushButton()
@@ -91,7 +92,7 @@ class TonesCard(SettingsCard):
         announce(self, self.tr("Playing: %s") % self.sample.currentText())
 
 
-def _narrow(box: QComboBox) -> QComboBox:
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+def _narrow(box: Choice) -> Choice:
+    box.setSizeAdjustPolicy(Choice.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(12)
     return box

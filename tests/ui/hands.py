@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 def click(widget: QWidget) -> None:
+    QApplication.processEvents()  # a person clicks what has been drawn
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
 
 
