@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from softphone import __version__
 from softphone.cli.attached import phone_for
@@ -181,12 +182,21 @@ def lab(
     _finish(output, LabCommand(composition, output, host, port, names, digests or DIGESTS, accounts_file).run())
 
 
+def _only_with_test(test: bool) -> None:
+    """Raises click.UsageError for an option that would have no effect."""
+    context = click.get_current_context()
+    for name in ("seconds", "microphone", "speaker"):
+        if not test and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} is for the test: add --test.")
+
+
 @cli.command(epilog="Example: softphone devices --test --seconds 5")
 @with_options(_COMMON, DEVICE_OPTIONS)
 @click.pass_obj
 def devices(composition: Composition, /, test: bool, seconds: float, **options: Any) -> None:
     """List the microphones and speakers of this machine, or test the chosen ones."""
     output = _output(options)
+    _only_with_test(test)
 
     async def command() -> Result:
         if not test:

@@ -94,8 +94,8 @@ DEVICE_OPTIONS = (
         show_default=True,
         help="Time to speak into the microphone (with --test).",
     ),
-    click.option("--microphone", help="Test this one, by name or id; else that of the settings."),
-    click.option("--speaker", help="Test this one, by name or id; else that of the settings."),
+    click.option("--microphone", help="Test this one, by name or id; else that of the settings (with --test)."),
+    click.option("--speaker", help="Test this one, by name or id; else that of the settings (with --test)."),
     click.option("--config", type=_FILE, help="Settings file (TOML), the same that the window edits."),
 )
 

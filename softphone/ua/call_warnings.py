@@ -48,7 +48,7 @@ WARNINGS: dict[CallWarningKind, CallWarning] = {
         (
             CallWarningKind.SPEAKING_WHILE_MUTED,
             "You are speaking, and you are muted: nobody hears you.",
-            "Press “Muted” to be heard.",
+            "Unmute yourself to be heard.",
         ),
         (
             CallWarningKind.LINE_LOSES,

@@ -74,7 +74,7 @@ class DeviceTestPane(QScrollArea):
         return card
 
     def _speaker_card(self) -> Card:
-        card = self._card(self.tr("Speaker or headset"))
+        card = self._card(self.tr("Loudspeaker or headset"))
         self.speaker = TextLabel(part="muted", scale=0.92)
         self.played = TextLabel()
         for widget in (self.speaker, self.played, self._button(DeviceTestStep.SPEAKER)):
@@ -149,7 +149,7 @@ class DeviceTestPane(QScrollArea):
         self.heard.show_text(result.sentence if result is not None else "")
         self.heard.set_part("" if result is None else "bad" if result.remedy else "good")
         self.heard_remedy.show_text(result.remedy if result is not None else "")
-        self.figures.show_text("" if result is None else self._microphone_figures(result))
+        self.figures.show_text("" if result is None or result.silent else self._microphone_figures(result))
 
     def _microphone_figures(self, result: MicrophoneResult) -> str:
         text = self.tr("voice %d dB, pauses %d dB, loudest %d dB") % (result.level_db, result.noise_db, result.peak_db)

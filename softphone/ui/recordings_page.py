@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
+    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -106,7 +107,8 @@ class RecordingsPage(QWidget):
         self.announce.setAccessibleDescription(law)
         self.announce.clicked.connect(self._change)
         self.format = Choice()
-        self.format.setAccessibleName(self.tr("Format of new recordings"))
+        label = QLabel(self.tr("&Format of new recordings"))
+        label.setBuddy(self.format)
         self.format.addItem(self.tr("FLAC: nothing is lost, 200 MB an hour"), RecordingFormat.FLAC)
         self.format.addItem(self.tr("Opus: 40 MB an hour"), RecordingFormat.OPUS)
         self.format.activated.connect(self._change)
@@ -114,6 +116,7 @@ class RecordingsPage(QWidget):
         column.addWidget(self.rule)
         column.addWidget(self.announce)
         column.addWidget(TextLabel(law, part="muted", scale=0.88))
+        column.addWidget(label)
         column.addWidget(self.format)
         return column
 
@@ -151,6 +154,8 @@ class RecordingsPage(QWidget):
             self.list.addItem(item)
             if chosen is not None and view.id == chosen.id:
                 self.list.setCurrentItem(item)
+        if self.list.currentItem() is None:
+            self.list.setCurrentRow(0)  # so that the buttons do something, and a screen reader names what is there
         self.empty.setVisible(not recordings)
         self.list.setVisible(bool(recordings))
         self._chosen()
@@ -240,10 +245,10 @@ def recording_line(page: QWidget, view: RecordingView) -> str:
     """Two lines: with whom; when, how long, how large, and what is wrong with it."""
     locale = QLocale()
     when = time.localtime(view.started_at)
-    facts = [time.strftime("%x %H:%M", when)]
+    facts = [time.strftime("%Y-%m-%d %H:%M", when)]  # a day that no country reads as another
     if view.failure is None:
         facts.append(words.duration(view.seconds))
-    facts.append(locale.formattedDataSize(view.size))
+    facts.append(locale.formattedDataSize(view.size, 1, QLocale.DataSizeFormat.DataSizeSIFormat))
     if view.condition is not RecordingCondition.COMPLETE:
         facts.append(_condition(page, view.condition))
     if view.remote is None:

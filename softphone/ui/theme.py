@@ -72,7 +72,7 @@ QLabel[part="muted"] { color: $muted; }
 QLabel[part="good"] { color: $good; }
 QLabel[part="bad"] { color: $bad; }
 QPushButton[part="call"], QPushButton[part="hang-up"] {
-  color: white; border: 2px solid transparent; border-radius: 8px; padding: 7px 14px; font-weight: 600;
+  color: white; border: 2px solid transparent; border-radius: 8px; padding: 7px 8px; font-weight: 600;
 }
 QPushButton[part="hang-up"][dense="true"] { padding: 5px 4px; }
 QPushButton[part="call"] { background: $call; }

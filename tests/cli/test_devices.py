@@ -60,6 +60,13 @@ def test_a_machine_without_sound_has_an_empty_list(tmp_path: Path) -> None:
     assert "Microphones: none\nSpeakers: none\n" in shown.stdout
 
 
+@pytest.mark.parametrize("option", ["--seconds=3", "--microphone=A_in", "--speaker=a_mic"])
+def test_an_option_of_the_test_without_the_test_is_refused(tmp_path: Path, option: str) -> None:
+    refused = devices(option, environment=NO_SERVER, profile=tmp_path, code=2)
+    assert "add --test" in refused.stderr
+    assert not refused.stdout
+
+
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 

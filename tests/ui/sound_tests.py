@@ -44,7 +44,7 @@ QUIET = MicrophoneResult(
     dropouts=2,
 )
 ECHO = LoopResult(
-    LoopVerdict.ECHO, "The microphone hears the speaker: echo cancelling is needed, and it is on.", "", 84.0, -23.0
+    LoopVerdict.ECHO, "The microphone hears the speaker: echo cancellation is needed, and it is on.", "", 84.0, -23.0
 )
 PLAYED = SpeakerResult("Built-in loudspeaker", "The melody has been played.", "If you did not hear it, turn it up.")
 DEAD = Failure(FailureKind.AUDIO_DEVICE, "Your microphone is silent.", "Look for a mute switch at the device.")

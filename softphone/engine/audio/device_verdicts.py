@@ -56,10 +56,10 @@ _MICROPHONE: dict[MicrophoneVerdict, tuple[str, str]] = {
 _LOOP: dict[LoopVerdict, tuple[str, str]] = {
     LoopVerdict.NO_ECHO: ("The microphone does not hear the speaker: a headset, no echo.", ""),
     LoopVerdict.FAINT: ("The microphone hears the speaker faintly: nobody will notice an echo.", ""),
-    LoopVerdict.ECHO: ("The microphone hears the speaker: echo cancelling is needed, and it is on.", ""),
+    LoopVerdict.ECHO: ("The microphone hears the speaker: echo cancellation is needed, and it is on.", ""),
     LoopVerdict.ECHO_NOT_CANCELLED: (
-        "The microphone hears the speaker, and echo cancelling is off: others hear themselves.",
-        "Turn echo cancelling on in the settings, or use a headset.",
+        "The microphone hears the speaker, and echo cancellation is off: others hear themselves.",
+        "Turn echo cancellation on in the settings, or use a headset.",
     ),
     LoopVerdict.DISTURBED: (
         "The sound had too many gaps to look for an echo in it.",
