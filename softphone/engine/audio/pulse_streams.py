@@ -27,7 +27,7 @@ _PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
 _PLAYBACK_SPARE = 480  # samples: ours may come late by so much
 _LOOK_EVERY = 10  # writes
 _MOST = 1 << 30  # octets; libpulse says (size_t) -1 for a stream that has none
-_PLAYBACK_LONGEST_MS = 80  # what is beyond is dropped: the device does not play, or far too slowly
+_PLAYBACK_LONGEST_MS = 200  # a server that was held up fetches what it missed; what is beyond is dropped
 
 
 class PulseLock:
@@ -194,6 +194,7 @@ class PulsePlayback(_PulseStream):
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Voice")
         self._slack = Slack(_PLAYBACK_SPARE)
+        self._surplus = 0  # samples that are to be dropped
         self._room = 0  # octets that the server wants to have waiting
         self._written = self._done = 0  # octets: handed over, played
         self._writes = 0
@@ -229,9 +230,14 @@ class PulsePlayback(_PulseStream):
             self._writes += 1
             self._note(wanted)
             excess = self._slack.excess((self._room - wanted) // 2)
-            if wanted < 2 * frame.size or excess > STEP:
+            if excess > STEP:
+                self._surplus = excess
+            if wanted < 2 * frame.size or self._surplus >= frame.size:
+                self._surplus = max(0, self._surplus - frame.size)
                 self.dropped += frame.size
                 return 0
+            self._surplus = 0  # less than a frame
+            excess = min(excess, STEP)
             block = stretched(frame, frame.size - excess).tobytes()
             lib.pa_stream_write(stream, block, len(block), self._null, 0, 0)
             self._written += len(block)
@@ -245,6 +251,7 @@ class PulsePlayback(_PulseStream):
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow
+            self._surplus = 0
             if self.flowing:
                 self.missing += 1
                 self._slack.ran_dry()

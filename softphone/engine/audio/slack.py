@@ -13,6 +13,10 @@ from softphone.engine.audio.backend import Samples
 _SHORTEST, _LONGEST = 200, 1600
 """Blocks of 10 ms that are watched before something is taken away. It ran dry: twice as long."""
 _BACKLOG, _BACKLOG_BLOCKS = 1920, 20
+"""Samples, and blocks for which they waited. Each time that it ran dry makes that four times as long: where a busy
+machine stops the sound server time and again, what is dropped after one stop is what is missing in the next."""
+_NEVER_KEPT = 7680
+"""Samples: 160 ms more delay harm a conversation more than gaps do."""
 _NEVER = 1 << 30
 STEP = 8
 """Samples that a block of 480 is shortened by: 1.7 %, a third of a semitone."""
@@ -27,19 +31,20 @@ class Slack:
         self._spare = spare
         self._fewest, self._seen, self._window = _NEVER, 0, _SHORTEST
         self._lately, self._lately_seen = _NEVER, 0
+        self._backlog, self._backlogs = _NEVER, 0  # the least of so many fifths of a second on end
         self._too_much = 0
 
     def excess(self, waiting: int) -> int:
         """Called with each block: how many samples more than itself it should use up, now that so many wait.
 
-        A few; or, where 40 ms too much have waited for a fifth of a second, all of them, to be dropped.
+        A few; or, where 40 ms too much have waited for a fifth of a second, after gaps for up to 13 s, all of them, to
+        be dropped.
         """
         self._lately = min(self._lately, waiting)
         self._lately_seen += 1
         if self._lately_seen >= _BACKLOG_BLOCKS:
-            backlog = self._lately - self._spare
-            self._lately, self._lately_seen = _NEVER, 0
-            if backlog > _BACKLOG:
+            backlog = self._backlogged()
+            if backlog:
                 self._begin()
                 return min(backlog, waiting)
         self._fewest = min(self._fewest, waiting)
@@ -52,6 +57,21 @@ class Slack:
         step = max(0, min(STEP, self._too_much, waiting))
         self._too_much -= step
         return step
+
+    def _backlogged(self) -> int:
+        """Each fifth of a second: how many samples have waited for too long."""
+        lately = self._lately - self._spare
+        self._lately, self._lately_seen = _NEVER, 0
+        if lately <= _BACKLOG:
+            self._backlog, self._backlogs = _NEVER, 0
+            return 0
+        self._backlog, self._backlogs = min(self._backlog, lately), self._backlogs + 1
+        if lately > _NEVER_KEPT:
+            self._backlog = lately
+        elif self._backlogs < (self._window // _SHORTEST) ** 2:
+            return 0
+        too_much, self._backlog, self._backlogs = self._backlog, _NEVER, 0
+        return too_much
 
     def ran_dry(self) -> None:
         """Nothing was there when it was wanted: what waits from now on is needed for a while."""
