@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+import threading
 from dataclasses import replace
 
 from softphone.errors import Failure, FailureKind, OperationFailed
@@ -17,6 +18,8 @@ from softphone.storage.secrets import PasswordStore
 
 ENTRY = "recordings"  # no account's entry: those are addresses with an @
 KEY_OCTETS = 32
+_MAKING = threading.Lock()
+"""Two calls that are recorded at once, the first ever, get one key: of two, the keyring would keep the later alone."""
 _REMEDY = "Start and unlock a keyring such as GNOME Keyring or KWallet, then try again."
 
 
@@ -42,6 +45,10 @@ class RecordingKey:
 
     def read_or_make(self) -> SecretBytes:
         """Raises OperationFailed (STORAGE) where the keyring does not keep a new key."""
+        with _MAKING:
+            return self._read_or_make()
+
+    def _read_or_make(self) -> SecretBytes:
         known = self.read()
         if known is not None:
             return known

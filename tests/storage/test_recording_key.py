@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
 
 import pytest
 
@@ -41,6 +43,27 @@ def test_a_key_is_made_once_and_is_the_same_from_then_on() -> None:
     assert RecordingKey(store).read_or_make().reveal() == made.reveal()
     assert RecordingKey(Store()).read_or_make().reveal() != made.reveal()
     assert base64.b64encode(made.reveal()).decode() not in f"{made!r} {store.entries!r}"
+
+
+def test_two_recordings_that_begin_at_once_get_the_key_that_the_keyring_keeps() -> None:
+    class Slow(Store):
+        def set(self, account: str, password: Secret) -> None:
+            time.sleep(0.05)  # the person unlocks it
+            super().set(account, password)
+
+    store, made = Slow(), list[bytes]()
+    both = threading.Barrier(2)
+
+    def record() -> None:
+        both.wait(10)
+        made.append(RecordingKey(store).read_or_make().reveal())
+
+    threads = [threading.Thread(target=record) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert made[0] == made[1] == base64.b64decode(store.entries[ENTRY].reveal())
 
 
 def test_a_locked_keyring_is_said_with_what_to_do() -> None:
