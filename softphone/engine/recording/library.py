@@ -16,7 +16,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from softphone.engine.recording.place import named_time, open_private, recording_files, recording_id
+from softphone.engine.recording.place import (
+    is_named_as_recording,
+    named_time,
+    open_private,
+    recording_files,
+    recording_id,
+)
 from softphone.engine.recording.sealed_file import (
     CutOff,
     Damaged,
@@ -101,6 +107,10 @@ class Library:
             raise OperationFailed(view.failure if view is not None and view.failure else _gone(chosen))
         if to.is_dir():
             to /= default_name(view)
+        if is_named_as_recording(to):
+            raise OperationFailed(
+                Failure(FailureKind.USAGE, f"{to} is a recording itself.", "Export to a file of another name.")
+            )
         try:
             with path.open("rb") as sealed, open_private(to) as out:
                 return self._export(SealedReader(sealed, self._key()), out, to)
@@ -182,14 +192,14 @@ class Library:
             size, growing = path.stat().st_size, self._still_written(path)
             view = RecordingView(recording_id(path), named_time(path), size)
             with path.open("rb") as file:
-                first, latest, whole = SealedReader(file, key).first_and_latest()
+                first, latest, whole = _authentic(file, key)
             about = msgspec.json.decode(first.body, type=About)
         except FileNotFoundError:
             return None
         except (OSError, NotARecording, WrongKey, Damaged, CutOff, msgspec.MsgspecError) as error:
             return _unreadable(view, error, growing=growing)
-        condition = RecordingCondition.COMPLETE
-        if not whole:
+        condition = RecordingCondition.COMPLETE if whole else RecordingCondition.DAMAGED
+        if whole is False:
             condition = RecordingCondition.RUNNING if growing else RecordingCondition.INCOMPLETE
         return RecordingView(
             id=view.id,
@@ -238,6 +248,25 @@ def default_name(view: RecordingView) -> str:
 
 def extension(kind: RecordingFormat | None) -> str:
     return ".opus" if kind is RecordingFormat.OPUS else ".flac"
+
+
+def _authentic(file: BinaryIO, key: SecretBytes | None) -> tuple[Record, Record, bool | None]:
+    """The first record, the latest, and whether that is the last; None: what follows it is damaged.
+
+    After a power cut the end of a file may be zeros. Raises as SealedReader does where not even the first is authentic.
+    """
+    try:
+        return SealedReader(file, key).first_and_latest()
+    except Damaged:
+        file.seek(0)
+        records = iter(SealedReader(file, key))
+        first = latest = next(records)
+        try:
+            for record in records:
+                latest = record
+        except (Damaged, CutOff):
+            pass
+        return first, latest, None
 
 
 def _put(out: BinaryIO, position: int, octets: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +49,10 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
+    opened = os.open(name, flags, 0o600)
+    if sys.platform != "win32":
+        os.fchmod(opened, 0o600)  # of a file that was there before, too
+    return opened
 
 
 def recording_files(folder: Path) -> list[Path]:
@@ -59,6 +63,11 @@ def recording_files(folder: Path) -> list[Path]:
         return []
     names = [entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
     return [folder / name for name in sorted(names, reverse=True)]
+
+
+def is_named_as_recording(path: Path) -> bool:
+    """Nothing else is written over such a file."""
+    return _NAME.fullmatch(path.name) is not None
 
 
 def recording_id(path: Path) -> str:

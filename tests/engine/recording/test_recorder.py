@@ -126,7 +126,7 @@ def test_both_sides_come_back_exactly_as_flac_and_only_inside_the_encrypted_file
     octets = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    for told in (b"fLaC", b"OggS", b"RIFF", b"bob", b"example", b"work"):
+    for told in (b"fLaC", b"OggS", b"RIFF", b"sip:bob", b"example", b"work"):
         assert told not in octets
         assert told.decode() not in path.name
     (view,) = here.library.listed()
@@ -256,6 +256,47 @@ def test_a_damaged_file_gives_its_beginning_and_says_so(tmp_path: Path, studio: 
     assert 1.0 < exported.seconds < 3.0
     samples, _ = soundfile.read(str(exported.path), dtype="int16")
     assert np.array_equal(samples[:, 0], voice(5, 4.0)[: len(samples)])
+
+
+def test_zeros_at_the_end_as_a_power_cut_leaves_them_cost_nothing_before(
+    tmp_path: Path, studio: Callable[..., Studio]
+) -> None:
+    here = studio()
+    here.start()
+    here.play(voice(5, 4.0), voice(6, 4.0))
+    here.stop()
+    path = the_only(tmp_path / "recordings")
+    octets = path.read_bytes()
+    path.write_bytes(octets[:-200] + bytes(4296))
+
+    (view,) = here.library.listed()
+    exported = here.library.export(view.id, tmp_path / "out.flac")
+
+    assert view.failure is None
+    assert view.condition is exported.condition is RecordingCondition.DAMAGED
+    assert view.seconds == exported.seconds > 2.0
+    samples, _ = soundfile.read(str(exported.path), dtype="int16")
+    assert np.array_equal(samples[:, 0], voice(5, 4.0)[: len(samples)])
+
+
+def test_an_export_harms_no_recording_and_is_its_owner_s_alone(tmp_path: Path, studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.start()
+    here.play(voice(5, 1.0), voice(6, 1.0))
+    here.stop()
+    path = the_only(tmp_path / "recordings")
+    before = path.read_bytes()
+    (view,) = here.library.listed()
+    there = tmp_path / "out.flac"
+    there.write_bytes(b"readable by all")
+    there.chmod(0o644)
+
+    with pytest.raises(OperationFailed, match="recording itself"):
+        here.library.export(view.id, path)
+    here.library.export(view.id, there)
+
+    assert path.read_bytes() == before
+    assert there.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
