@@ -25,7 +25,8 @@ _CAPTURE_SPARE = 240  # samples that wait beside the block that is taken
 _CAPTURE_LONGEST_MS = 500  # a media thread that was held up fetches what it missed; more than that is dropped
 _PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
 _PLAYBACK_SPARE = 480  # samples: ours may come late by so much
-_LOOK_EVERY = 10  # writes
+_BLOCK = 10 * _MS
+_LOOK_EVERY = 10  # blocks
 _MOST = 1 << 30  # octets; libpulse says (size_t) -1 for a stream that has none
 _PLAYBACK_LONGEST_MS = 200  # a server that was held up fetches what it missed; what is beyond is dropped
 
@@ -130,6 +131,7 @@ class PulseCapture(_PulseStream):
         self._held = bytearray()
         self._slack = Slack(_CAPTURE_SPARE)
         self._filling = True
+        self._reads = 0
         self._data, self._octets = self._ffi.new("const void **"), self._ffi.new("size_t *")
         attributes = self._attributes(maxlength=_CAPTURE_ROOM_MS * _MS, fragsize=_FRAGMENT_MS * _MS)
         with lock:
@@ -170,6 +172,11 @@ class PulseCapture(_PulseStream):
             if self._closed:
                 return
             before = len(self._held)
+            if self._reads % _LOOK_EVERY == 0:
+                attributes = lib.pa_stream_get_buffer_attr(stream)
+                if attributes != self._null:  # else it is not ready
+                    self._slack.period = -(-attributes.fragsize // _BLOCK)
+            self._reads += 1
             while lib.pa_stream_peek(stream, self._data, octets) == 0 and (count := octets[0]) > 0:
                 data = self._data[0]
                 self._held += bytes(count) if data == self._null else self._ffi.buffer(data, count)  # a hole is silence
@@ -247,7 +254,8 @@ class PulsePlayback(_PulseStream):
 
     def _look(self) -> None:
         """Under the lock: what changes seldom. On another device there may be other room."""
-        self._room = self._lib.pa_stream_get_buffer_attr(self._stream).tlength
+        attributes = self._lib.pa_stream_get_buffer_attr(self._stream)
+        self._room, self._slack.period = attributes.tlength, -(-attributes.minreq // _BLOCK)
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow

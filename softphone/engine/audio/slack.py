@@ -29,6 +29,7 @@ class Slack:
 
     def __init__(self, spare: int) -> None:
         self._spare = spare
+        self.period = 1  # blocks that the device moves at once: only the least within so many says what always waits
         self._fewest, self._seen, self._window = _NEVER, 0, _SHORTEST
         self._lately, self._lately_seen = _NEVER, 0
         self._backlog, self._backlogs = _NEVER, 0  # the least of so many fifths of a second on end
@@ -42,14 +43,14 @@ class Slack:
         """
         self._lately = min(self._lately, waiting)
         self._lately_seen += 1
-        if self._lately_seen >= _BACKLOG_BLOCKS:
+        if self._lately_seen >= max(_BACKLOG_BLOCKS, 2 * self.period):
             backlog = self._backlogged()
             if backlog:
                 self._begin()
                 return min(backlog, waiting)
         self._fewest = min(self._fewest, waiting)
         self._seen += 1
-        if self._seen >= self._window:
+        if self._seen >= max(self._window, 2 * self.period):
             window, surplus = self._window, self._fewest - self._spare
             self._begin()
             self._too_much = surplus if surplus > self._HYSTERESIS else 0

@@ -96,6 +96,14 @@ def test_a_server_that_stops_time_and_again_costs_its_first_stops_and_no_more() 
     assert len(dropped) <= 10, dropped
 
 
+def test_a_device_that_moves_half_a_second_at_once_has_no_backlog_for_it() -> None:
+    slack, excess = Slack(480), []
+    slack.period = 50
+    for tick in range(6000):
+        excess.append(slack.excess((1 + tick % 50) * BLOCK))
+    assert max(excess) == 0
+
+
 def test_a_stretched_block_keeps_its_ends_and_its_shape() -> None:
     sound = (10_000 * np.sin(np.arange(488) / 20)).astype(np.int16)
     shorter = stretched(sound, 480)
