@@ -273,4 +273,4 @@ class PulsePlayback(_PulseStream):
         self._done = done
 
     def _in_motion(self) -> bool:
-        return bool(self._lib.pa_stream_writable_size(self._stream) > 0)
+        return bool(self._lib.pa_stream_writable_size(self._stream) >= _BLOCK)  # less is of no use to `write`
