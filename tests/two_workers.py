@@ -11,7 +11,6 @@ import os
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
 
 from softphone.tls_environment import find_openssl_configuration
 
@@ -30,8 +29,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoWorker
     return TwoWorkers(config, log)
 
 
-def pytest_configure_node(node: WorkerController) -> None:
-    """A worker's OpenSSL is to read our configuration, too (see tests/early.py)."""
+def pytest_xdist_setupnodes() -> None:
+    """The workers, which are started now, are to read our configuration of OpenSSL, too (see tests/early.py)."""
     os.environ["OPENSSL_CONF"] = str(find_openssl_configuration())
 
 

@@ -3,8 +3,8 @@
 A peer takes its port number from a configuration file, so it cannot ask the kernel for port 0. A block of numbers
 below the ephemeral range (ip_local_port_range, from 32768) is therefore leased for the life of the test process by
 binding an abstract unix socket: the kernel frees the name when the process ends, however it ends, and no file is left.
-Within a block every number is tried for TCP and UDP before it is handed out. A run that has leased all blocks begins
-again with its own oldest, whose test is long over.
+Within a block every number is tried for TCP and UDP before it is handed out. A run that has leased `MOST` blocks begins
+again with its own oldest, whose test is long over, and leaves the others to other runs.
 """
 
 import atexit
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 FIRST_PORT, LAST_PORT, BLOCK = 12000, 32000, 40
 TRIES = 1000
+MOST = 150
 
 _leases: list[socket.socket] = []
 _own: deque[int] = deque()  # first ports of the blocks that are ours, the oldest first
@@ -44,6 +45,9 @@ def free_port_range() -> tuple[int, int]:
 
 
 def _lease_block() -> int:
+    if len(_own) >= MOST:
+        _own.rotate(-1)
+        return _own[-1]
     blocks = list(range(FIRST_PORT, LAST_PORT, BLOCK))
     random.shuffle(blocks)
     for first in blocks:
