@@ -24,6 +24,7 @@ from softphone.ui.call_view import (
     RECORD_KEYS,
     RunningCallView,
 )
+from softphone.ui.cards import ScrolledColumn
 from softphone.ui.ended_view import EndedView
 from softphone.ui.incoming_view import ANSWER_KEYS, DECLINE_KEYS, SILENCE_KEYS, IncomingView
 
@@ -39,13 +40,6 @@ class CallCard(Protocol):
     def render_call(
         self, call: CallView, account: AccountView | None, now: float, others: tuple[CallView, ...] = ()
     ) -> None: ...
-
-
-class _Column(QWidget):
-    """As tall as its cards are at its width: Qt's own least height is that of texts wrapped at the least width."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), 0)
 
 
 class CallsPane(QScrollArea):
@@ -66,7 +60,7 @@ class CallsPane(QScrollArea):
         self._aside = False
         self._talked_in: CallId = ""  # last; while all calls are held, the keys still mean it
         self.cards: dict[CallId, IncomingView | RunningCallView | EndedView] = {}
-        inside = _Column()
+        inside = ScrolledColumn()
         inside.setProperty("part", "plain")
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)

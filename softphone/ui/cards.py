@@ -1,13 +1,20 @@
-"""The two grounds that things stand on: a card, and a warning with a sentence and what can be done about it."""
+"""What things stand on: a card, a warning with a sentence and what can be done about it, a column that scrolls."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from softphone.errors import Failure
 from softphone.ui.symbols import SymbolLabel
 from softphone.ui.texts import TextLabel
+
+
+class ScrolledColumn(QWidget):
+    """As tall as what is in it at its width: Qt's own least height is that of texts wrapped at the least width."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), 0)
 
 
 class Card(QFrame):

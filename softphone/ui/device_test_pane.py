@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea
 from softphone.messages import AnyCommand, DeviceKind, StartDeviceTest, StopDeviceTest
 from softphone.state import AppState
 from softphone.ua.device_report import DeviceTestStep, DeviceTestView, LoopResult, MicrophoneResult
-from softphone.ui.cards import Card, WarningBox
+from softphone.ui.cards import Card, ScrolledColumn, WarningBox
 from softphone.ui.level_meter import LevelMeter
 from softphone.ui.symbols import SymbolButton
 from softphone.ui.texts import TextLabel, announce, foreign
@@ -33,7 +33,7 @@ class DeviceTestPane(QScrollArea):
         self._asked: DeviceTestStep | None = None  # begun by the person, and nothing heard of it yet
         self._told = ""
         self.buttons: dict[DeviceTestStep, QPushButton] = {}
-        inside = QWidget()
+        inside = ScrolledColumn()
         for part in (inside, self):
             part.setProperty("part", "plain")
         self.setWidget(inside)

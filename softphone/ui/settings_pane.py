@@ -25,7 +25,7 @@ from softphone.policy import media as policy
 from softphone.policy.media import ConnectionProfile, MediaEncryption, UnencryptedPeer
 from softphone.policy.origin import Origin
 from softphone.state import AppState
-from softphone.ui.cards import Card, WarningBox
+from softphone.ui.cards import Card, ScrolledColumn, WarningBox
 from softphone.ui.choices import Choice
 from softphone.ui.processing_card import ProcessingCard
 from softphone.ui.settings_card import SettingsCard
@@ -50,7 +50,7 @@ class SettingsPane(QScrollArea):
         self._submit = submit
         self._state = AppState()
         self._asked: MediaSettings | None = None  # applied, and not answered yet
-        inside = QWidget()
+        inside = ScrolledColumn()
         inside.setProperty("part", "plain")
         self.setWidget(inside)
         self.setWidgetResizable(True)

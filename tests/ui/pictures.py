@@ -75,10 +75,23 @@ def settings(window: MainWindow) -> None:
     window.show_settings()
 
 
+def voice(window: MainWindow) -> None:
+    window.render_state(READY)
+    window.show_settings()
+    QApplication.processEvents()
+    bar = window.settings.verticalScrollBar()
+    bar.rangeChanged.connect(lambda _least, most: bar.setValue(most))
+    bar.setValue(bar.maximum())
+
+
 def optional(window: MainWindow) -> None:
     media = MediaSettings(MediaEncryption.OPTIONAL, ConnectionProfile.VPN)
     window.render_state(after(READY, SettingsChanged(SettingsView(media=media))))
     window.show_settings()
+
+
+def running(window: MainWindow) -> None:
+    states(PAST, after(active(base=PAST), ua.CallReported("c1", line_report(120))))(window)
 
 
 def keypad(window: MainWindow) -> None:
@@ -212,9 +225,10 @@ def call_quality(window: MainWindow) -> None:
 
 SCENES: dict[str, Scene] = {
     "sign-in": signing_in,
-    "call": states(PAST, active(base=PAST)),
+    "call": running,
     "incoming": states(PAST, incoming(base=PAST)),
     "settings": settings,
+    "voice": voice,
     "ready": states(READY),
     "recent": states(PAST),
     "keypad": keypad,
@@ -248,9 +262,19 @@ SCENES: dict[str, Scene] = {
         READY, warned(CallWarningKind.SPEAKING_WHILE_MUTED, base=after(active(), ua.MuteChanged("c1", True)))
     ),
 }
-IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings", "quality")
+IN_DOCS = ("sign-in", "call", "incoming", "several", "lines", "settings", "voice", "sound-test", "quality")
 # Of those in the documentation.
-HEIGHTS = {"sign-in": 400, "call": 470, "incoming": 630, "several": 630, "lines": 590, "settings": 860, "quality": 1000}
+HEIGHTS = {
+    "sign-in": 400,
+    "call": 530,
+    "incoming": 630,
+    "several": 740,
+    "lines": 590,
+    "settings": 932,
+    "voice": 740,
+    "sound-test": 620,
+    "quality": 1000,
+}
 
 
 def dark_palette() -> QPalette:

@@ -46,7 +46,9 @@ QUIET = MicrophoneResult(
 ECHO = LoopResult(
     LoopVerdict.ECHO, "The microphone hears the speaker: echo cancellation is needed, and it is on.", "", 84.0, -23.0
 )
-PLAYED = SpeakerResult("Built-in loudspeaker", "The melody has been played.", "If you did not hear it, turn it up.")
+PLAYED = SpeakerResult(
+    "Built-in loudspeaker", "The four notes have been played.", "If you did not hear them, turn it up."
+)
 DEAD = Failure(FailureKind.AUDIO_DEVICE, "Your microphone is silent.", "Look for a mute switch at the device.")
 
 

@@ -111,8 +111,8 @@ def _microphone_verdict(figures: MicrophoneFigures) -> MicrophoneVerdict:
 def speaker_result(device: str) -> SpeakerResult:
     return SpeakerResult(
         device,
-        "The melody has been played.",
-        "If you did not hear it, turn the speaker up in the system's sound settings, or choose another one.",
+        "The four notes have been played.",
+        "If you did not hear them, turn the speaker up in the system's sound settings, or choose another one.",
     )
 
 
