@@ -125,7 +125,9 @@ class Controller:
         return self._settings
 
     def recording_options(self) -> RecordingOptions:
-        """Of this moment, from any thread. Raises OperationFailed (SETTINGS)."""
+        """Of this moment, from any thread. Raises OperationFailed (SETTINGS), also where the file cannot be read."""
+        if self._problem is not None:  # it may forbid recording
+            raise OperationFailed(self._problem)
         return configuration.recording_options(self._settings.recording)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -162,7 +164,7 @@ class Controller:
 
     def _unusable_recording(self) -> tuple[Failure, ...]:
         try:
-            self.recording_options()
+            configuration.recording_options(self._settings.recording)
         except OperationFailed as error:
             return (error.failure,)
         return ()

@@ -10,6 +10,7 @@ import pytest
 
 from softphone import configuration
 from softphone.controller import Controller
+from softphone.errors import OperationFailed
 from softphone.messages import (
     AccountOptions,
     ChangeAccountOptions,
@@ -108,6 +109,8 @@ def test_a_broken_settings_file_is_reported_and_never_overwritten(tmp_path: Path
     desk = make_desk(file)
     assert str(file) in desk.notices()[0]
     assert desk.controller.state.settings.problem is not None
+    with pytest.raises(OperationFailed):  # the file may forbid it
+        desk.controller.recording_options()
     desk.sign_in("work")
     assert file.read_text() == "[media\nencryption = "
     assert not any(isinstance(command, AddAccount) for command in desk.commands)
