@@ -54,6 +54,7 @@ class SettingsPane(QScrollArea):
         inside.setProperty("part", "plain")
         self.setWidget(inside)
         self.setWidgetResizable(True)
+        self.setAccessibleName(self.tr("Settings"))  # the keyboard comes here to scroll
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setProperty("part", "plain")
         self.back = SymbolButton("back", self.tr("Back"))

@@ -83,5 +83,8 @@ class WarningList(QWidget):
         if box is None:
             box = self.boxes[kind] = WarningBox()
             if kind is CallWarningKind.SPEAKING_WHILE_MUTED:
-                box.add_button(self.tr("Unmute")).clicked.connect(self._unmute)
+                unmute = box.add_button(self.tr("Unmute"))
+                unmute.clicked.connect(self._unmute)
+                self._column.insertWidget(0, box)
+                QWidget.setTabOrder(unmute, self.others)  # as they stand
         return box

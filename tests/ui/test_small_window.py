@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from softphone.ua import events as ua
@@ -82,6 +82,16 @@ def test_of_several_warnings_the_most_important_is_shown_and_a_button_shows_the_
     settle()
     assert boxes(window) == [WARNINGS[SILENT].reason]
     assert not others.isVisible()
+
+
+def test_tab_goes_through_the_warnings_as_they_stand(window: MainWindow) -> None:
+    window.render_state(warned(CallWarningKind.SPEAKING_WHILE_MUTED, LOSES))
+    settle()
+    box = card(window).warnings.boxes[CallWarningKind.SPEAKING_WHILE_MUTED]
+    unmute = next(button for button in box.findChildren(QPushButton) if button.isVisible())
+    unmute.setFocus()
+    window.focusNextChild()
+    assert window.focusWidget() is card(window).warnings.others
 
 
 def test_a_warning_moves_no_button(window: MainWindow) -> None:
