@@ -16,6 +16,8 @@ from softphone.errors import SoftphoneError
 
 _log = logging.getLogger(__name__)
 Watch = Callable[[float], float | None]
+AFTER_AN_ERROR = 1.0
+"""Seconds until a watch that failed looks again."""
 
 
 class DeviceUnavailable(SoftphoneError):
@@ -73,7 +75,7 @@ class DeviceThread:
                 interval = watch(now)
             except Exception:  # noqa: BLE001 - one bad device must not end the thread of all
                 _log.exception("the watch of a sound device failed")
-                interval = None
+                interval = AFTER_AN_ERROR  # without its watch a device that is lost would be so for ever
             if interval is None:
                 del self._watches[watch]
             else:

@@ -155,7 +155,10 @@ class _PortAudioStream:
 
     @property
     def alive(self) -> bool:
-        return self._stream is not None and self._stream.active
+        try:
+            return self._stream is not None and self._stream.active
+        except _portaudio().PortAudioError:  # of a device that was pulled out
+            return False
 
     @property
     def flowing(self) -> bool:

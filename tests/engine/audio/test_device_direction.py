@@ -60,6 +60,20 @@ class System:
         return self.opened[-1]
 
 
+def test_a_watch_that_fails_looks_again() -> None:
+    thread, looks = DeviceThread(), list[float]()
+
+    def watch(now: float) -> float | None:
+        looks.append(now)
+        if len(looks) == 1:
+            raise OSError("the library says something new")
+        return None
+
+    thread.submit(lambda: thread.watch(watch))
+    until(lambda: len(looks) == 2, "the second look", 20)
+    thread.close()
+
+
 def test_a_chosen_device_that_is_busy_is_tried_again_while_the_other_one_sounds_on() -> None:
     system, thread, notices = System(), DeviceThread(), list[Failure]()
     endpoint = SoundCardEndpoint(thread, system, DeviceChoice(), notices.append)
