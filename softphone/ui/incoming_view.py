@@ -46,16 +46,16 @@ class IncomingView(Card):
         self.silence.setAccessibleName(self.tr("Silence"))
         self.silence.setToolTip(self.tr("Stop ringing; the call goes on (%s)") % SILENCE_KEYS)
         self.silence.clicked.connect(lambda _checked=False: submit(Silence()))
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.silence)
-        row.addWidget(self.decline, 1)
-        row.addWidget(self.answer, 1)
-        row.addWidget(self._more())
+        self._row = QHBoxLayout()
+        self._row.setSpacing(8)
+        self._row.addWidget(self.silence)
+        self._row.addWidget(self.decline, 1)
+        self._row.addWidget(self.answer, 1)
+        self._row.addWidget(self._more())
         self.deflect = AddressEntry(self.more)
         self.deflect.given.connect(lambda target: submit(Deflect(self._call.id, target)))
         self.column.addSpacing(4)
-        self.column.addLayout(row)
+        self.column.addLayout(self._row)
         self.column.addWidget(self.deflect)
         self._told = False
 
@@ -94,6 +94,9 @@ class IncomingView(Card):
         self.account.setVisible(account is not None)
         self.lock.render_lock(call.security, call.phase, account)
         if call.needs_consent:
+            if self._row.indexOf(self.answer) >= 0:  # its words are long: below the others, so that the window stays
+                self._row.removeWidget(self.answer)
+                self.column.insertWidget(self.column.indexOf(self.deflect), self.answer)
             self.answer.setText(self.tr("Answer unencrypted"))
             self.answer.setToolTip(self.tr("This call cannot be encrypted: whoever can read the network can listen"))
         else:

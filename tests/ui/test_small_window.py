@@ -17,7 +17,7 @@ from softphone.ui.main_window import MainWindow
 from tests.ui.conftest import Engine
 from tests.ui.hands import click
 from tests.ui.sound_tests import warned
-from tests.ui.states import READY, active, after
+from tests.ui.states import READY, active, after, incoming
 
 SILENT, MUTED, LOSES = (
     CallWarningKind.OTHER_SIDE_SILENT,
@@ -57,6 +57,11 @@ def test_the_window_keeps_its_size_when_a_call_runs(qtbot: QtBot, engine: Engine
     window.render_state(READY)
     settle()
     size = window.size()
+    ringing = (incoming(), incoming(unencrypted="The caller offers no encryption."))
+    for state in (*ringing, READY):
+        window.render_state(state)
+        settle()
+        assert window.size() == size
     for state in (active(), after(active(), ua.MuteChanged("c1", True)), warned(SILENT, MUTED, LOSES)):
         window.render_state(state)
         settle()
