@@ -87,7 +87,6 @@ pa_stream *pa_stream_new(pa_context *, const char *name, const pa_sample_spec *,
 void pa_stream_unref(pa_stream *);
 int pa_stream_get_state(const pa_stream *);
 const char *pa_stream_get_device_name(const pa_stream *);
-int pa_stream_is_suspended(const pa_stream *);
 int pa_stream_connect_playback(
     pa_stream *, const char *device, const pa_buffer_attr *, int flags, const void *volume, pa_stream *sync);
 int pa_stream_connect_record(pa_stream *, const char *device, const pa_buffer_attr *, int flags);

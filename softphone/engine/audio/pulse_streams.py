@@ -101,11 +101,14 @@ class _PulseStream:
         return self.passed > 0
 
     def still_for(self, now: float) -> float:
-        """Seconds that the device has neither delivered nor played anything, though it should have."""
+        """Seconds that the device has neither delivered nor played anything, though it should have.
+
+        One that the server has suspended should have, too: it wakes up for a stream, unless something keeps it asleep.
+        """
         if self._closed:
             return 0.0
         with self._lock:
-            if self._lib.pa_stream_is_suspended(self._stream) > 0 or self._in_motion():
+            if self._in_motion():
                 return 0.0
         return now - max(self._passed_at, self.opened_at)
 

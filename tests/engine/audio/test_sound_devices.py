@@ -199,3 +199,26 @@ def test_the_sound_system_is_told_that_this_is_a_phone(rig: PulseRig, devices: S
     call.endpoint.stop()
     assert 'media.role = "phone"' in described
     until(lambda: "media.role" not in rig.control("list", "sink-inputs"), "the stream to be closed")
+
+
+def test_a_speaker_that_is_kept_asleep_is_told_and_sounds_again_when_it_wakes(
+    rig: PulseRig, devices: SoundDevices
+) -> None:
+    notices: list[Failure] = []
+    endpoint = devices.endpoint(PHONE_B, notices.append)
+    call = Call(endpoint)
+
+    def played(more_than: int) -> bool:
+        call.run(0.1, loop=True)
+        return endpoint.statistics.played > more_than
+
+    endpoint.start()
+    until(lambda: played(50), "sound", 20)
+    rig.control("suspend-sink", "b_spk", "1")
+    until(lambda: played(0) and notices, "word of it", 30)
+    assert notices[0].reason == "The speaker delivers no sound."
+    before = endpoint.statistics.played
+    rig.control("suspend-sink", "b_spk", "0")
+    until(lambda: played(before + 50), "sound again", 30)
+    assert len(notices) == 1
+    endpoint.stop()
