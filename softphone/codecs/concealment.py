@@ -34,14 +34,19 @@ class PitchConcealment:
         self._position = 0  # samples concealed in this gap; 0: no gap
         self._repetition: _Repetition | None = None
         self._bridged = False  # what was given last leads into the frame that comes next
+        self._arrival = np.zeros(0)  # of a bridge: what the beginning of that frame is faded in from
 
     def received(self, frame: NDArray[np.int16]) -> NDArray[np.int16]:
         """The frame to play: `frame` itself, or after a gap `frame` faded in from the concealment."""
-        if self._position and not self._bridged:
-            overlap = min(self._overlap, len(frame))
-            rise = (np.arange(overlap) + 1) / (overlap + 1)
+        before = np.zeros(0)
+        if self._bridged:
+            before = self._arrival[: len(frame)]
+        elif self._position:
+            before = self.continued(min(self._overlap, len(frame)))
+        if before.size:
+            rise = _rise(before.size)
             joined = frame.copy()
-            joined[:overlap] = np.rint(self._continued(overlap) * (1 - rise) + frame[:overlap] * rise)
+            joined[: before.size] = np.rint(before * (1 - rise) + frame[: before.size] * rise)
             frame = joined
         self._position, self._bridged = 0, False
         length = len(frame)
@@ -54,28 +59,31 @@ class PitchConcealment:
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
         """`samples` samples that continue the sound, fading over 130 ms; silence only before any sound."""
-        sound = np.rint(self._continued(samples)).astype(np.int16)
+        sound = np.rint(self.continued(samples)).astype(np.int16)
         self._position += samples
         self._bridged = False
         return sound
 
-    def bridge(self, samples: int, following: NDArray[np.int16]) -> NDArray[np.int16]:
+    def bridge(self, samples: int, following: NDArray[np.int16], *, sound_at_once: bool = True) -> NDArray[np.int16]:
         """`samples` samples between what was played and `following`, which is here already but not `received` yet.
 
         What came before is continued as by `conceal`, what comes after is continued backwards, and the one fades over
         to the other: the sound changes on its way, where a repetition alone would jump at its end.
+        Without `sound_at_once` the beginning of `following` is not trusted: the bridge ends the overlap behind it.
         """
-        if len(following) < _least_history(self._rate):
+        untrusted = 0 if sound_at_once else self._overlap
+        if len(following) < untrusted + _least_history(self._rate):
             return self.conceal(samples)
-        after = _Repetition(following[::-1].astype(np.float64), self._rate).sound(0, samples)[::-1]
-        rise = (np.arange(samples) + 1) / (samples + 1)
-        mixed = self._continued(samples) * (1 - rise) + after * rise
+        length = samples + untrusted
+        after = _Repetition(following[untrusted:][::-1].astype(np.float64), self._rate).sound(0, length)[::-1]
+        rise = _rise(length)
+        mixed = np.clip(self.continued(length) * (1 - rise) + after * rise, -32768, 32767)
         self._position += samples
-        self._bridged = True
-        return np.rint(np.clip(mixed, -32768, 32767)).astype(np.int16)
+        self._bridged, self._arrival = True, mixed[samples:]
+        return np.rint(mixed[:samples]).astype(np.int16)
 
-    def _continued(self, samples: int) -> NDArray[np.float64]:
-        """The concealment from the present position on."""
+    def continued(self, samples: int) -> NDArray[np.float64]:
+        """The next `samples` samples of `conceal`, not given out yet."""
         if self._position == 0 or self._repetition is None:
             self._repetition = _Repetition(self._history.astype(np.float64), self._rate)
         gain = np.clip(1 - (self._position + np.arange(samples) - self._hold) / self._fade, _FLOOR, 1.0)
@@ -122,6 +130,11 @@ class _Repetition:
             rise = (np.arange(blend) + 1) / (blend + 1)
             loop[-blend:] = loop[-blend:] * (1 - rise) + history[-length - blend : -length] * rise
         return loop
+
+
+def _rise(samples: int) -> NDArray[np.float64]:
+    """From nearly 0 to nearly 1 in a straight line."""
+    return (np.arange(samples) + 1) / (samples + 1)
 
 
 def _least_history(sample_rate: int) -> int:

@@ -15,6 +15,7 @@ from softphone.codecs.concealment import PitchConcealment
 SAMPLE_RATE = 16_000
 BIT_RATE = 64_000
 _HISTORY = SAMPLE_RATE * 60 // 1000  # samples from which the decoder's state can be imitated
+_HEARD = 0.6  # of what is concealed in the decoder's ears at its end: scale factors too small hurt less than too great
 
 
 class G722Codec:
@@ -31,6 +32,7 @@ class G722Codec:
         self._concealment = PitchConcealment(SAMPLE_RATE)
         self._history = np.zeros(0, np.int16)
         self._imitation: G722.G722 | None = None  # in a gap: it encodes what is concealed
+        self._ahead: tuple[bytes, NDArray[np.int16]] | None = None  # decoded already, for a bridge to it
 
     def encode(self, frame: NDArray[np.int16]) -> bytes:
         """One octet for two samples."""
@@ -40,28 +42,40 @@ class G722Codec:
         """Two samples for each octet; any payload is readable."""
         if not payload:
             return np.zeros(0, np.int16)
-        sound = np.frombuffer(self._decoder.decode(payload), dtype=np.int16)
+        ahead, self._ahead = self._ahead, None
+        sound = ahead[1] if ahead and ahead[0] == payload else self._decoded(payload)
         self._imitation = None
         self._history = np.concatenate((self._history, sound))[-_HISTORY:]
         return self._concealment.received(sound)
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
-        """What most likely was in the packets that did not come: the last pitch periods, fading.
+        """What most likely was in the packets that did not come: the last pitch periods, fading."""
+        self._ahead = None
+        self._let_hear(samples)
+        return self._concealment.conceal(samples)
 
-        The decoder hears it too: its predictor then stands nearer to the sender's when packets come again (the idea
-        of G.722 Appendix IV).
+    def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
+        """A bridge to `following`, which is decoded now; its first moment, the decoder out of step, is left out."""
+        if not following:
+            return self.conceal(samples)
+        if self._ahead is None or self._ahead[0] != following:
+            self._let_hear(samples)
+            self._ahead = following, self._decoded(following)
+        return self._concealment.bridge(samples, self._ahead[1], sound_at_once=False)
+
+    def _decoded(self, payload: bytes) -> NDArray[np.int16]:
+        return np.frombuffer(self._decoder.decode(payload), dtype=np.int16)
+
+    def _let_hear(self, samples: int) -> None:
+        """The decoder hears what is concealed, ever softer: its predictor and scale factors then stand nearer to the
+        sender's when packets come again (the idea of G.722 Appendix IV).
         """
-        sound = self._concealment.conceal(samples)
         if self._imitation is None:
             self._imitation = G722.G722(SAMPLE_RATE, BIT_RATE)
             self._imitation.encode(self._history[len(self._history) % 2 :])
-        self._decoder.decode(self._imitation.encode(sound[: len(sound) // 2 * 2]))
-        return sound
-
-    def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
-        """Nothing of a packet is repeated in the next one."""
-        del following
-        return self.conceal(samples)
+        sound = self._concealment.continued(samples // 2 * 2)
+        softer = np.rint(sound * np.linspace(1.0, _HEARD, len(sound))).astype(np.int16)
+        self._decoder.decode(self._imitation.encode(softer))
 
     def expect_loss(self, fraction: float) -> None:
         """There is no redundancy to adapt."""

@@ -36,7 +36,7 @@ class Codec(Protocol):
     def recover(self, following: bytes | None, samples: int) -> NDArray[np.int16]:
         """`samples` samples in place of the payload right before `following`, which is here but not decoded yet.
 
-        From the redundancy in `following` where the codec has some, else as `conceal`; None: nothing is here yet.
+        From the redundancy in `following`, or leading to its sound; else as `conceal`. None: nothing is here yet.
         Never raises for what `following` holds.
         """
 
@@ -77,8 +77,8 @@ CODECS: dict[str, Callable[[CodecSetting], Codec]] = {
     "OPUS": lambda setting: Opus(setting.library, setting.parameters, setting.bit_rate),
 }
 
-REDUNDANT = frozenset({"OPUS", "PCMU", "PCMA"})
+REDUNDANT = frozenset({"OPUS", "G722", "PCMU", "PCMA"})
 """A packet of these helps to recover the one before it (`recover`), so it is worth waiting for on a lossy line.
 
-Opus repeats what was in it; for G.711 it is the other end of the gap.
+Opus repeats what was in it; for the others it is the other end of the gap.
 """
