@@ -441,6 +441,10 @@ class MainWindow(QMainWindow):
     def leave(self) -> None:
         """Closes without asking, running calls or not."""
         if not self._leaving:
-            self._leaving = True
-            self.close()
+            self.end()
             self.quit_requested.emit()
+
+    def end(self) -> None:
+        """Closes without asking, and without a word to the engine, which ends too or serves another window."""
+        self._leaving = True
+        self.close()

@@ -49,14 +49,14 @@ class WindowProcess(QObject):
             hint=hint,
             account_comes=lab is not None,
         )
-        self._another_window.connect(application.quit)  # that window has come to the front: this one is not needed
+        self._another_window.connect(self._end)  # that window has come to the front: this one is not needed
         self.window.quit_requested.connect(self._quit)
         self.link.changed.connect(lambda: self.window.render_state(self.link.state))
         self.link.attached.connect(self._attached)
         self.link.lost.connect(self._lost)
         self.link.unavailable.connect(self.window.engine_unavailable)
         self.link.raised.connect(self.window.raise_with)
-        self.link.ending.connect(application.quit)
+        self.link.ending.connect(self._end)
 
     def start(self, dial: str) -> None:
         self.window.dial_view.put(dial or (LAB_SERVICE if self._lab else ""))
@@ -70,14 +70,19 @@ class WindowProcess(QObject):
 
     def _lost(self, reason: str) -> None:
         if self._ending:
-            self._application.quit()
+            self._end()
         self.window.engine_lost(reason)
 
     def _quit(self) -> None:
         """The engine ends calls and unregisters; its last event, or the time, ends this process."""
         self._ending = True
         self.link.submit(Quit())
-        QTimer.singleShot(_END_WITHIN_MS, self._application.quit)
+        QTimer.singleShot(_END_WITHIN_MS, self._end)
+
+    def _end(self) -> None:
+        """Qt asks each window before it quits, and ours asks the person while it shows a call."""
+        self.window.end()
+        self._application.quit()
 
 
 def run_window(make_link: LinkMaker, *, lab: LabAccount | None, dial: str, places: Path) -> int:
