@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from softphone.dsp.correlation import best_alignment
 from softphone.engine.waiting import run
 from softphone.errors import FailureKind
 from softphone.policy.media import KeyExchange
 from softphone.ua.commands import Answer, Rekey
 from softphone.ua.events import CallEnded, CallEstablished, CallSecured, EndedBy, IncomingCall
 from tests.lab.line import MANDATORY, lab_running, signed_in, spoken
+from tests.peers.speech import likeness
 
 DTLS = replace(MANDATORY, key_exchange=KeyExchange.DTLS)
 
@@ -28,7 +28,7 @@ def test_echo_brings_back_what_was_said_over_dtls_and_under_new_keys(tmp_path: P
             line.phone.submit(Rekey(call_id))
             await line.spend(1.5)
             ended = await line.hang_up(call_id)
-        assert best_alignment(spoken()[: 16_000 * 2], line.heard(), 16_000)[0] > 0.9
+        assert likeness(spoken()[: 16_000 * 2], line.heard(), 16_000) > 0.9
         assert ended.report is not None
         assert ended.report.rtp_received > 150
         assert ended.report.plain_rtp_seen == 0

@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import pytest
 
-from softphone.dsp.correlation import best_alignment
 from softphone.engine.audio.file import MemoryEndpoint
 from softphone.engine.audio.loop import LoopEndpoint
 from softphone.engine.audio.tone import ToneEndpoint
@@ -20,6 +19,7 @@ from tests.engine.media.lockstep import negotiated, pair, voice
 from tests.engine.media.test_media_engine import RATE, Engine, join
 from tests.peers.ports import free_port_range
 from tests.peers.process import until
+from tests.peers.speech import likeness
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="127.0.0.2 is Linux's own")
 ELSEWHERE = "127.0.0.2"
@@ -40,7 +40,7 @@ def test_a_moved_session_is_heard_from_its_new_address_and_hears_there() -> None
         b.engine.stop("call")
         report = a.final().report, b.final().report
         # No re-INVITE here: b follows the authentic packets to where they come from (RFC 4961).
-        correlation, _ = best_alignment(said[2 * RATE : 3 * RATE], ours.heard(), RATE)
+        correlation = likeness(said[2 * RATE : 3 * RATE], ours.heard(), RATE)
     finally:
         a.engine.close()
         b.engine.close()
