@@ -17,7 +17,7 @@ from pathlib import Path
 
 from softphone.engine.audio.backend import DeviceChoice
 from softphone.engine.audio.sound_devices import SoundDevices
-from softphone.engine.media import media_engine
+from softphone.engine.media import arrival, media_engine
 from softphone.policy.secret import SecretBytes
 from softphone.sdp.negotiated import SrtpSecurity
 from softphone.srtp.crypto_suites import AES_CM_128_HMAC_SHA1_80
@@ -43,7 +43,9 @@ class WrongClock:
 
 
 def main(ppm: str, microphone: str, speaker: str, own: str, peer: str) -> None:
-    setattr(media_engine, "time", WrongClock(float(ppm)))  # noqa: B010 - a module's name
+    wrong = WrongClock(float(ppm))
+    for module in (media_engine, arrival):  # the ticks, and the moments at which packets came
+        setattr(module, "time", wrong)  # noqa: B010 - a module's name
     system = SoundDevices()
     side = Engine()
     try:
