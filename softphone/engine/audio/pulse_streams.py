@@ -19,12 +19,10 @@ from softphone.engine.audio.backend import DEVICE_RATE, Samples
 from softphone.engine.audio.slack import STEP, Slack, stretched
 
 _MS = DEVICE_RATE // 1000 * 2  # octets
-_FRAGMENT_MS = 10
+_FRAGMENT_MS = 5  # half a block: what waits is seen to run out before it has
 _CAPTURE_ROOM_MS = 500  # at the server, while nobody fetches
-_CAPTURE_SPARE = 240  # samples that wait beside the block that is taken
 _CAPTURE_LONGEST_MS = 500  # a media thread that was held up fetches what it missed; more than that is dropped
 _PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
-_PLAYBACK_SPARE = 480  # samples: ours may come late by so much
 _BLOCK = 10 * _MS
 _LOOK_EVERY = 10  # blocks
 _MOST = 1 << 30  # octets; libpulse says (size_t) -1 for a stream that has none
@@ -132,7 +130,7 @@ class PulseCapture(_PulseStream):
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Microphone")
         self._held = bytearray()
-        self._slack = Slack(_CAPTURE_SPARE)
+        self._slack = Slack()
         self._filling = True
         self._reads = 0
         self._data, self._octets = self._ffi.new("const void **"), self._ffi.new("size_t *")
@@ -151,7 +149,7 @@ class PulseCapture(_PulseStream):
         if self._closed:  # what was left of it is of the past
             return None
         waiting = len(self._held) // 2 - samples
-        if waiting < (_CAPTURE_SPARE if self._filling else 0):
+        if waiting < (self._slack.spare if self._filling else 0):
             if not self._filling and self.flowing:
                 self.missing += 1
                 self._slack.ran_dry()
@@ -178,7 +176,7 @@ class PulseCapture(_PulseStream):
             if self._reads % _LOOK_EVERY == 0:
                 attributes = lib.pa_stream_get_buffer_attr(stream)
                 if attributes != self._null:  # else it is not ready
-                    self._slack.period = -(-attributes.fragsize // _BLOCK)
+                    self._slack.moves(attributes.fragsize // 2)
             self._reads += 1
             while lib.pa_stream_peek(stream, self._data, octets) == 0 and (count := octets[0]) > 0:
                 data = self._data[0]
@@ -190,7 +188,7 @@ class PulseCapture(_PulseStream):
             self.passed += (len(self._held) - before) // 2
             self._passed_at = time.monotonic()
         if len(self._held) > _CAPTURE_LONGEST_MS * _MS:  # nobody has read for long: the machine slept
-            too_much = len(self._held) - _FRAGMENT_MS * _MS - 2 * _CAPTURE_SPARE
+            too_much = len(self._held) - _BLOCK - 2 * self._slack.spare
             self.dropped += too_much // 2
             del self._held[:too_much]
 
@@ -203,7 +201,7 @@ class PulsePlayback(_PulseStream):
 
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Voice")
-        self._slack = Slack(_PLAYBACK_SPARE)
+        self._slack = Slack()
         self._surplus = 0  # samples that are to be dropped
         self._room = 0  # octets that the server wants to have waiting
         self._written = self._done = 0  # octets: handed over, played
@@ -258,7 +256,8 @@ class PulsePlayback(_PulseStream):
     def _look(self) -> None:
         """Under the lock: what changes seldom. On another device there may be other room."""
         attributes = self._lib.pa_stream_get_buffer_attr(self._stream)
-        self._room, self._slack.period = attributes.tlength, -(-attributes.minreq // _BLOCK)
+        self._room = attributes.tlength
+        self._slack.moves(attributes.minreq // 2)
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow

@@ -1,7 +1,8 @@
 """How much sound waits between two clocks, and how it is kept short: the drift of a device against this program.
 
 Owns: `Slack`, `stretched`. Must not know: devices. A device's clock and ours differ by some 100 ppm, so what waits
-grows or runs out. Dropping a block would click; a few samples more or fewer in a block are not heard.
+grows or runs out. Dropping a block would click, and so does a gap; a few samples more or fewer in a block are not
+heard.
 """
 
 from __future__ import annotations
@@ -18,50 +19,65 @@ machine stops the sound server time and again, what is dropped after one stop is
 _NEVER_KEPT = 7680
 """Samples: 160 ms more delay harm a conversation more than gaps do."""
 _NEVER = 1 << 30
+_BLOCK = 480
+_LEAST_SPARE = 240
+_BAND = 120
+"""Samples above or below the spare that are left alone."""
+_MOST_SPARE = 960
+_FORGOTTEN = 24
+"""Samples of what a gap added to the spare, with each time watched without another."""
 STEP = 8
-"""Samples that a block of 480 is shortened by: 1.7 %, a third of a semitone."""
+"""Samples that a block of 480 is shortened or lengthened by: 1.7 %, a third of a semitone."""
 
 
 class Slack:
-    """What always waits beyond `spare` samples is used up, a little with each block; 5 ms too much are left alone."""
+    """The least that waits is brought to `spare` samples, a little with each block: more is used up, less is filled up.
 
-    _HYSTERESIS = 240
+    A gap doubles the spare, so that a device or a machine that is late more often has more, until it is calm again.
+    """
 
-    def __init__(self, spare: int) -> None:
-        self._spare = spare
-        self.period = 1  # blocks that the device moves at once: only the least within so many says what always waits
+    def __init__(self) -> None:
+        self._least_spare = self.spare = _LEAST_SPARE
+        self._period = 1  # blocks: only the least within so many says what always waits
         self._fewest, self._seen, self._window = _NEVER, 0, _SHORTEST
         self._lately, self._lately_seen = _NEVER, 0
         self._backlog, self._backlogs = _NEVER, 0  # the least of so many fifths of a second on end
-        self._too_much = 0
+        self._too_much = 0  # negative: too little
+
+    def moves(self, samples: int) -> None:
+        """So many are delivered or fetched at once. By so much, or by a block, what waits is seen to become less."""
+        self._period = -(-samples // _BLOCK)
+        self._least_spare = max(_LEAST_SPARE, min(_BLOCK, samples))
+        self.spare = max(self.spare, self._least_spare)
 
     def excess(self, waiting: int) -> int:
         """Called with each block: how many samples more than itself it should use up, now that so many wait.
 
-        A few; or, where 40 ms too much have waited for a fifth of a second, after gaps for up to 13 s, all of them, to
-        be dropped.
+        A few, or as many fewer (negative); or, where 40 ms too much have waited for a fifth of a second, after gaps for
+        up to 13 s, all of them, to be dropped.
         """
         self._lately = min(self._lately, waiting)
         self._lately_seen += 1
-        if self._lately_seen >= max(_BACKLOG_BLOCKS, 2 * self.period):
+        if self._lately_seen >= max(_BACKLOG_BLOCKS, 2 * self._period):
             backlog = self._backlogged()
             if backlog:
                 self._begin()
                 return min(backlog, waiting)
         self._fewest = min(self._fewest, waiting)
         self._seen += 1
-        if self._seen >= max(self._window, 2 * self.period):
-            window, surplus = self._window, self._fewest - self._spare
+        if self._seen >= max(self._window, 2 * self._period):
+            window, surplus = self._window, self._fewest - self.spare
             self._begin()
-            self._too_much = surplus if surplus > self._HYSTERESIS else 0
+            self._too_much = surplus if abs(surplus) > _BAND else 0
             self._window = max(_SHORTEST, window * 3 // 4)
-        step = max(0, min(STEP, self._too_much, waiting))
+            self.spare = max(self._least_spare, self.spare - _FORGOTTEN)
+        step = max(-STEP, min(STEP, self._too_much, waiting))
         self._too_much -= step
         return step
 
     def _backlogged(self) -> int:
         """Each fifth of a second: how many samples have waited for too long."""
-        lately = self._lately - self._spare
+        lately = self._lately - self.spare
         self._lately, self._lately_seen = _NEVER, 0
         if lately <= _BACKLOG:
             self._backlog, self._backlogs = _NEVER, 0
@@ -78,6 +94,7 @@ class Slack:
         """Nothing was there when it was wanted: what waits from now on is needed for a while."""
         self._begin()
         self._window = min(_LONGEST, self._window * 2)
+        self.spare = min(_MOST_SPARE, self.spare * 2)
 
     def _begin(self) -> None:
         self._fewest, self._seen, self._too_much = _NEVER, 0, 0
