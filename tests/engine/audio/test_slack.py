@@ -1,4 +1,4 @@
-"""What waits between two clocks: drift is evened out a few samples at a time, backlogs at once, gaps are learnt from."""
+"""What waits between two clocks: drift is evened out by a few samples, backlogs go at once, gaps are learnt from."""
 
 from __future__ import annotations
 
