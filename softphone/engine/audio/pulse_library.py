@@ -98,6 +98,7 @@ size_t pa_stream_writable_size(const pa_stream *);
 size_t pa_stream_readable_size(const pa_stream *);
 int64_t pa_stream_get_underflow_index(const pa_stream *);
 const pa_buffer_attr *pa_stream_get_buffer_attr(pa_stream *);
+pa_operation *pa_stream_set_buffer_attr(pa_stream *, const pa_buffer_attr *, void *done, void *);
 """
 
 

@@ -20,6 +20,7 @@ from softphone.engine.audio.slack import STEP, Slack, stretched
 
 _MS = DEVICE_RATE // 1000 * 2  # octets
 _FRAGMENT_MS = 5  # half a block: what waits is seen to run out before it has
+_STRAINED_MS = 10  # where a device or a machine does not keep up with that
 _CAPTURE_ROOM_MS = 500  # at the server, while nobody fetches
 _CAPTURE_LONGEST_MS = 500  # a media thread that was held up fetches what it missed; more than that is dropped
 _PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
@@ -65,12 +66,29 @@ class _PulseStream:
         self.dropped = 0  # samples
         self.missing = 0  # times that there was nothing when it was wanted
         spec = {"format": pulse.SAMPLE_S16NE, "rate": DEVICE_RATE, "channels": 1}
+        self._slack = Slack()
+        self._at_once_ms = _FRAGMENT_MS
+        self.moves_ms = 0.0  # sound that the server moves at once, as it agreed; 0: not known yet
         with lock:
             self._stream = self._lib.pa_stream_new(context, name, self._ffi.new("pa_sample_spec *", spec), self._null)
 
-    def _attributes(self, **chosen: int) -> Any:
+    def _attributes(self) -> Any:
         every = dict.fromkeys(("maxlength", "tlength", "prebuf", "minreq", "fragsize"), pulse.AS_THE_SERVER_LIKES)
-        return self._ffi.new("pa_buffer_attr *", every | chosen)
+        return self._ffi.new("pa_buffer_attr *", every | self._buffers(self._at_once_ms * _MS))
+
+    def _buffers(self, at_once: int) -> dict[str, int]:
+        """What is asked for; all in octets."""
+        raise NotImplementedError
+
+    def _mind(self, moved: int) -> None:
+        """Under the lock, now and then: the server moves so many octets at once. Another device may move others."""
+        self.moves_ms = moved / _MS
+        self._slack.moves(moved // 2)
+        if self._slack.strained and self._at_once_ms < _STRAINED_MS:
+            self._at_once_ms = _STRAINED_MS
+            asked = self._lib.pa_stream_set_buffer_attr(self._stream, self._attributes(), self._null, self._null)
+            if asked != self._null:
+                self._lib.pa_operation_unref(asked)
 
     @property
     def state(self) -> int:
@@ -130,13 +148,15 @@ class PulseCapture(_PulseStream):
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Microphone")
         self._held = bytearray()
-        self._slack = Slack()
         self._filling = True
         self._reads = 0
         self._data, self._octets = self._ffi.new("const void **"), self._ffi.new("size_t *")
-        attributes = self._attributes(maxlength=_CAPTURE_ROOM_MS * _MS, fragsize=_FRAGMENT_MS * _MS)
+        attributes = self._attributes()
         with lock:
             self._lib.pa_stream_connect_record(self._stream, device_id.encode(), attributes, pulse.ADJUST_LATENCY)
+
+    def _buffers(self, at_once: int) -> dict[str, int]:
+        return {"maxlength": _CAPTURE_ROOM_MS * _MS, "fragsize": at_once}
 
     @property
     def taken(self) -> int:
@@ -176,7 +196,7 @@ class PulseCapture(_PulseStream):
             if self._reads % _LOOK_EVERY == 0:
                 attributes = lib.pa_stream_get_buffer_attr(stream)
                 if attributes != self._null:  # else it is not ready
-                    self._slack.moves(attributes.fragsize // 2)
+                    self._mind(attributes.fragsize)
             self._reads += 1
             while lib.pa_stream_peek(stream, self._data, octets) == 0 and (count := octets[0]) > 0:
                 data = self._data[0]
@@ -201,22 +221,20 @@ class PulsePlayback(_PulseStream):
 
     def __init__(self, lock: PulseLock, context: Any, device_id: str) -> None:
         super().__init__(lock, context, b"Voice")
-        self._slack = Slack()
         self._surplus = 0  # samples that are to be dropped
         self._room = 0  # octets that the server wants to have waiting
         self._written = self._done = 0  # octets: handed over, played
         self._writes = 0
         self._underflow = -1
-        attributes = self._attributes(
-            maxlength=2 * _PLAYBACK_LONGEST_MS * _MS,
-            tlength=_PLAYBACK_LONGEST_MS * _MS,
-            prebuf=_PLAYBACK_START_MS * _MS,
-            minreq=_FRAGMENT_MS * _MS,
-        )
+        attributes = self._attributes()
         with lock:  # early requests: the device's own latency is `minreq`, and `tlength` only bounds what may wait
             self._lib.pa_stream_connect_playback(
                 self._stream, device_id.encode(), attributes, pulse.EARLY_REQUESTS, self._null, self._null
             )
+
+    def _buffers(self, at_once: int) -> dict[str, int]:
+        longest = _PLAYBACK_LONGEST_MS * _MS
+        return {"maxlength": 2 * longest, "tlength": longest, "prebuf": _PLAYBACK_START_MS * _MS, "minreq": at_once}
 
     @property
     def taken(self) -> int:
@@ -254,10 +272,10 @@ class PulsePlayback(_PulseStream):
             lib.pa_threaded_mainloop_unlock(self._mainloop)
 
     def _look(self) -> None:
-        """Under the lock: what changes seldom. On another device there may be other room."""
+        """Under the lock: what changes seldom."""
         attributes = self._lib.pa_stream_get_buffer_attr(self._stream)
         self._room = attributes.tlength
-        self._slack.moves(attributes.minreq // 2)
+        self._mind(attributes.minreq)
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow

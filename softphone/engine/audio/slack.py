@@ -50,6 +50,11 @@ class Slack:
         self._least_spare = max(_LEAST_SPARE, min(_BLOCK, samples))
         self.spare = max(self.spare, self._least_spare)
 
+    @property
+    def strained(self) -> bool:
+        """It ran dry again before the last time was forgotten."""
+        return self.spare >= _MOST_SPARE
+
     def excess(self, waiting: int) -> int:
         """Called with each block: how many samples more than itself it should use up, now that so many wait.
 

@@ -13,6 +13,7 @@ import pytest
 from softphone.engine.audio.device_thread import DeviceUnavailable
 from softphone.engine.audio.pulse_devices import pulse_devices
 from softphone.engine.audio.pulse_server import PulseServer
+from softphone.engine.audio.pulse_streams import PulseCapture, PulsePlayback
 from tests.peers.pulse import PulseRig
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="PulseAudio and PipeWire are Linux's")
@@ -47,6 +48,31 @@ def test_a_speaker_that_stands_still_is_noticed_though_a_little_room_is_left() -
                 assert speaker.still_for(time.monotonic() + 5) > 4
         finally:
             speaker.close()
+            server.close()
+
+
+@pytest.mark.peer
+def test_streams_that_run_dry_again_and_again_are_moved_in_larger_pieces() -> None:
+    """5 ms at once are a wish; where a device or this machine cannot keep up, 10 sound better."""
+    with PulseRig() as rig, rig.in_this_process():
+        server = PulseServer(lambda: None)
+        assert server.connect()
+        speaker, microphone = server.open_playback(rig.speaker("a")), server.open_capture(rig.microphone("a"))
+        try:
+            assert isinstance(speaker, PulsePlayback)
+            assert isinstance(microphone, PulseCapture)
+            for _ in range(12):  # a media thread that is held up for 150 ms, and then wants more than there is
+                for _ in range(10):
+                    speaker.write(np.zeros(480, np.int16))
+                for _ in range(20):
+                    microphone.read(480)
+                time.sleep(0.15)
+            assert (speaker.moves_ms, microphone.moves_ms) == (10, 10)
+            assert speaker.missing >= 2
+            assert microphone.missing >= 2
+        finally:
+            speaker.close()
+            microphone.close()
             server.close()
 
 
