@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from softphone.dsp.ring_tone import built_in
 from softphone.dsp.tone import DTMF
@@ -22,6 +25,7 @@ from softphone.errors import Failure, OperationFailed
 from softphone.ua.actions import Tone
 
 log = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
 KEY_MS = 120
 _KEY_DBFS = -30.0  # each of the two; a voice has about -20
@@ -68,7 +72,7 @@ class Tones:
 
     def prepare(self) -> None:
         """Have the built-in ring made before the first call comes: it takes longer than the loop may wait."""
-        self._preparing = asyncio.get_running_loop().create_task(asyncio.to_thread(built_in, DEVICE_RATE))
+        self._preparing = asyncio.get_running_loop().create_task(_aside(lambda: built_in(DEVICE_RATE)))
 
     def sound(self, tone: Tone, ringtone: str = "", country: str | None = None) -> Sound:
         """`ringtone` is an account's own file for RINGING; `country` another than the chosen one, to listen to."""
@@ -94,9 +98,11 @@ class Tones:
         return None if not ringtone else await asyncio.shield(self._read(ringtone))
 
     async def close(self) -> None:
+        """What is being read is no longer wanted, and not waited for."""
         under_way = [*self._reading.values(), *([self._preparing] if self._preparing is not None else [])]
-        if under_way:
-            await asyncio.wait(under_way)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     # Within
 
@@ -120,7 +126,7 @@ class Tones:
 
     async def _read_now(self, name: str) -> Failure | None:
         try:
-            self._ready[name] = await asyncio.to_thread(_read_ring, name)
+            self._ready[name] = await _aside(lambda: _read_ring(name))
         except OperationFailed as error:
             self._ready.pop(name, None)
             log.warning("the ring tone %s is not heard: %s", name, error.failure.reason)
@@ -128,6 +134,21 @@ class Tones:
                 self._notice(error.failure)
             return error.failure
         return None
+
+
+async def _aside(work: Callable[[], Made]) -> Made:
+    """Done in a thread of its own, which the program's end does not wait for: a network's disk may never answer."""
+    made: Future[Made] = Future()
+    made.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except Exception as error:  # noqa: BLE001 - told to who waits
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="tones", daemon=True).start()
+    return await asyncio.wrap_future(made)
 
 
 def _read_ring(name: str) -> Samples:

@@ -39,7 +39,8 @@ def is_built_in(sound: object) -> bool:
 
 
 async def until_read(tones: Tones) -> None:
-    await asyncio.wait_for(tones.close(), 20)
+    if tones._reading:
+        await asyncio.wait(tones._reading.values(), timeout=20)
 
 
 @pytest.mark.parametrize("tone", list(Tone))
@@ -202,3 +203,25 @@ def test_the_preferences_of_macos_are_read_and_anything_else_says_nothing(tmp_pa
     assert _in_preferences(preferences) == ""
     preferences.write_bytes(plistlib.dumps(["no", "dictionary"]))
     assert _in_preferences(preferences) == ""
+
+
+def test_the_end_does_not_wait_for_a_disk_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def never(name: str, rate: int) -> None:
+        asked.set()
+        answers.wait(60)
+
+    monkeypatch.setattr("softphone.engine.audio.ring_file.read_ring", never)
+
+    async def end() -> None:
+        tones = Tones()
+        tones.use("", str(tmp_path / "on-a-dead-mount.wav"))
+        await asyncio.to_thread(asked.wait, 20)
+        async with asyncio.timeout(5):
+            await tones.close()
+
+    try:
+        run(end())
+    finally:
+        answers.set()
