@@ -18,6 +18,7 @@ _HOLD_MS = 10.0
 _FADE_MS = 120.0
 _FLOOR = 10 ** (-30 / 20)
 _JOIN_MS = 2.0  # over which the step between what was played and the repetition is smoothed
+_MOST_FRAMES = 50
 _OVERLAP_MS = 2.5  # over which the first good frame takes over
 
 
@@ -30,7 +31,8 @@ class PitchConcealment:
         self._hold = _HOLD_MS * sample_rate / 1000
         self._fade = _FADE_MS * sample_rate / 1000
         self._overlap = round(_OVERLAP_MS * sample_rate / 1000)
-        self._history = np.zeros(round((_MAX_PERIOD_MS + _COMPARED_MS) * sample_rate / 1000), dtype=np.int16)
+        self._kept = round((_MAX_PERIOD_MS + _COMPARED_MS) * sample_rate / 1000)  # samples of history
+        self._frames = [np.zeros(self._kept, dtype=np.int16)]  # received, as many as the history needs
         self._position = 0  # samples concealed in this gap; 0: no gap
         self._repetition: _Repetition | None = None
         self._bridged = False  # what was given last leads into the frame that comes next
@@ -38,24 +40,18 @@ class PitchConcealment:
 
     def received(self, frame: NDArray[np.int16]) -> NDArray[np.int16]:
         """The frame to play: `frame` itself, or after a gap `frame` faded in from the concealment."""
-        before = np.zeros(0)
         if self._bridged:
-            before = self._arrival[: len(frame)]
+            frame = _joined(self._arrival[: len(frame)], frame)
         elif self._position:
-            before = self.continued(min(self._overlap, len(frame)))
-        if before.size:
-            rise = _rise(before.size)
-            joined = frame.copy()
-            joined[: before.size] = np.rint(before * (1 - rise) + frame[: before.size] * rise)
-            frame = joined
+            frame = _joined(self.continued(min(self._overlap, len(frame))), frame)
         self._position, self._bridged = 0, False
-        length = len(frame)
-        if length < len(self._history):
-            self._history[: -length or None] = self._history[length:]
-            self._history[len(self._history) - length :] = frame
-        else:
-            self._history[:] = frame[length - len(self._history) :]
+        self._frames.append(frame)
+        if len(self._frames) > _MOST_FRAMES:  # a gap is rare, so the history is put together when one comes
+            self._frames = [self._history()]
         return frame
+
+    def _history(self) -> NDArray[np.int16]:
+        return np.concatenate(self._frames)[-self._kept :]
 
     def conceal(self, samples: int) -> NDArray[np.int16]:
         """`samples` samples that continue the sound, fading over 130 ms; silence only before any sound."""
@@ -85,7 +81,7 @@ class PitchConcealment:
     def continued(self, samples: int) -> NDArray[np.float64]:
         """The next `samples` samples of `conceal`, not given out yet."""
         if self._position == 0 or self._repetition is None:
-            self._repetition = _Repetition(self._history.astype(np.float64), self._rate)
+            self._repetition = _Repetition(self._history().astype(np.float64), self._rate)
         gain = np.clip(1 - (self._position + np.arange(samples) - self._hold) / self._fade, _FLOOR, 1.0)
         limited: NDArray[np.float64] = np.clip(self._repetition.sound(self._position, samples) * gain, -32768, 32767)
         return limited
@@ -130,6 +126,16 @@ class _Repetition:
             rise = (np.arange(blend) + 1) / (blend + 1)
             loop[-blend:] = loop[-blend:] * (1 - rise) + history[-length - blend : -length] * rise
         return loop
+
+
+def _joined(before: NDArray[np.float64], frame: NDArray[np.int16]) -> NDArray[np.int16]:
+    """`frame`, its beginning faded in from `before`."""
+    if not before.size:
+        return frame
+    rise = _rise(before.size)
+    joined = frame.copy()
+    joined[: before.size] = np.rint(before * (1 - rise) + frame[: before.size] * rise)
+    return joined
 
 
 def _rise(samples: int) -> NDArray[np.float64]:

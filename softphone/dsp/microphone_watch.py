@@ -13,14 +13,20 @@ from softphone.dsp.voice_activity import VoiceActivity
 
 SILENT_PEAK = 3
 """Steps of the converter that no microphone stays below which is on: the hiss of the quietest ones is louder."""
+_TOGETHER = 10
+"""Blocks that are looked at together: numpy's calls cost more than their samples."""
 
 
 class MicrophoneWatch:
-    """Takes every block as the device delivers it, before anything is done to it. Written by one thread."""
+    """Takes every block as the device delivers it, before anything is done to it. Written by one thread.
+
+    What it says is up to 0.1 s old. Nobody may change a block afterwards.
+    """
 
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate` in Hz."""
         self._sample_rate = sample_rate
+        self._blocks: list[NDArray[np.int16]] = []  # not looked at yet
         self._silent = 0  # samples
         self.clipped = 0  # blocks, since it was made
 
@@ -30,13 +36,19 @@ class MicrophoneWatch:
         return self._silent / self._sample_rate
 
     def heard(self, block: NDArray[np.int16]) -> None:
-        peak = max(int(block.max()), -int(block.min())) if len(block) else 0
-        self._silent = self._silent + len(block) if peak <= SILENT_PEAK else 0
-        self.clipped += peak >= CLIPPED_AT and clips(block)
+        self._blocks.append(block)
+        if len(self._blocks) < _TOGETHER:
+            return
+        blocks, self._blocks = self._blocks, []
+        sound = np.concatenate(blocks)
+        peak = max(int(sound.max()), -int(sound.min())) if sound.size else 0
+        self._silent = self._silent + sound.size if peak <= SILENT_PEAK else 0
+        if peak >= CLIPPED_AT:
+            self.clipped += sum(map(clips, blocks))
 
     def absent(self) -> None:
         """There is no device: that is told in other words."""
-        self._silent = 0
+        self._silent, self._blocks = 0, []
 
 
 class MutedVoice:

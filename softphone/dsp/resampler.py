@@ -88,7 +88,7 @@ class Resampler:
         self._filter(signal, output)
         self._phase += count * self._down - len(samples) * self._up
         self._history = signal[len(signal) - (self._taps - 1) :]
-        self._silent = not self._history.any()
+        self._silent = not self._history[-1] and not self._history.any()
         np.rint(output, out=output)
         np.maximum(output, -32768, out=output)
         np.minimum(output, 32767, out=output)
