@@ -3,8 +3,8 @@
 Owns: `PlayedReference`. Must not know: devices, echo cancellation. Samples are counted on both sides, those that a
 queue drops too, so that a block is paired with what sounded at its time whatever happened in between. How far one count
 is ahead of the other is observed with every block; what is in force follows slowly, for two clocks that drift, and at
-once where a stream stood still. While nobody asks, samples are counted and not kept. Writer and reader may be two
-threads: no value has two writers, and the ring is longer than anybody lags behind.
+once where a stream stood still. Writer and reader may be two threads: no value has two writers, and the ring is longer
+than anybody lags behind.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ _DEAD_ZONE = _BLOCK // 2
 """Samples: less is a jitter of the counts. Two clocks that drift by 100 ppm reach it after 50 s."""
 _JUMP = 3 * _BLOCK // 4
 """Samples: more is no drift. A stream stood still, or lost something."""
-_ASKED = 200
-"""Blocks for which sound is kept after somebody asked for it."""
 
 
 class PlayedReference:
@@ -39,12 +37,10 @@ class PlayedReference:
         self._quick = self._slow = 0.0  # how far the speaker's count is ahead
         self._offset: int | None = None  # in force
         self._end = 0  # of the microphone's samples that were asked for last
-        self._asked = 0  # blocks left of `_ASKED`
-        self._kept_from = 0  # of the samples handed over
 
     def speaker_began(self) -> None:
         """Another stream, or the first."""
-        self._handed = self._device_took = self._kept_from = 0
+        self._handed = self._device_took = 0
         self._ring[:] = 0
         self._offset, self._observed = None, 0
 
@@ -54,19 +50,17 @@ class PlayedReference:
 
     def played(self, sound: Samples, device_took: int) -> None:
         """Handed to the device, as long as it became for that; of all so far the device has taken so many to play."""
-        if self._asked:
-            start = self._handed % _RING
-            first = min(sound.size, _RING - start)
-            self._ring[start : start + first] = sound[:first]
-            self._ring[: sound.size - first] = sound[first:]
+        start = self._handed % _RING
+        first = min(sound.size, _RING - start)
+        self._ring[start : start + first] = sound[:first]
+        self._ring[: sound.size - first] = sound[first:]
         self._handed += sound.size
         self._device_took = device_took
 
     def captured(self, count: int) -> None:
         """So many samples have come from the microphone up to now."""
-        if self._handed == 0 or not self._asked:
+        if self._handed == 0:
             return
-        self._asked -= 1
         ahead = self._device_took - count
         self._observed += 1
         self._quick += (ahead - self._quick) * max(1 / self._observed, _QUICK)
@@ -75,12 +69,8 @@ class PlayedReference:
     def beside(self, taken: int) -> Samples | None:
         """What was played beside the block of 10 ms that ends with the microphone's sample number `taken`.
 
-        None where the speaker has not played since it began, or nobody has asked for a while: it is kept from now on.
+        None where the speaker has not played since it began.
         """
-        if not self._asked:
-            self._kept_from = self._handed
-            self._offset, self._observed, self._end = None, 0, taken
-        self._asked = _ASKED
         if self._observed == 0 or self._handed == 0:
             return None
         used = taken - self._end
@@ -89,7 +79,7 @@ class PlayedReference:
             used = _BLOCK
         end = taken + self._ahead()
         start = end - used
-        if not max(self._kept_from - 1, self._handed - _RING + _BLOCK) < start < end <= self._handed:
+        if not self._handed - _RING + _BLOCK < start < end <= self._handed:
             return np.zeros(_BLOCK, np.int16)
         return stretched(self._ring[np.arange(start, end) % _RING], _BLOCK)
 

@@ -124,16 +124,3 @@ def test_another_stream_begins_the_count_again() -> None:
         desk.tick()
     desk.reference.speaker_began()
     assert desk.reference.beside(desk.taken + BLOCK) is None
-
-
-def test_the_pairing_is_right_again_after_nobody_has_asked_for_long() -> None:
-    desk = Desk()
-    for _ in range(30):
-        desk.tick()
-    for _ in range(1000):
-        desk.tick(takes=0)
-        desk.taken += BLOCK
-    first = [desk.tick() for _ in range(10)]
-    assert first[0] is None
-    assert all(block is None or not block.any() or (np.diff(block) == 1).all() for block in first)
-    assert desk.path() == desk.way
