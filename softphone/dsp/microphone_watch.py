@@ -13,6 +13,8 @@ from softphone.dsp.voice_activity import VoiceActivity
 
 SILENT_PEAK = 3
 """Steps of the converter that no microphone stays below which is on: the hiss of the quietest ones is louder."""
+_ABSENT = 50
+"""Blocks without a device after which what was before it says nothing any more; fewer are a stall."""
 _TOGETHER = 10
 """Blocks that are looked at together: numpy's calls cost more than their samples."""
 
@@ -28,6 +30,7 @@ class MicrophoneWatch:
         self._sample_rate = sample_rate
         self._blocks: list[NDArray[np.int16]] = []  # not looked at yet
         self._silent = 0  # samples
+        self._absent = 0  # blocks on end
         self.clipped = 0  # blocks, since it was made
 
     @property
@@ -36,6 +39,7 @@ class MicrophoneWatch:
         return self._silent / self._sample_rate
 
     def heard(self, block: NDArray[np.int16]) -> None:
+        self._absent = 0
         self._blocks.append(block)
         if len(self._blocks) < _TOGETHER:
             return
@@ -47,8 +51,10 @@ class MicrophoneWatch:
             self.clipped += sum(map(clips, blocks))
 
     def absent(self) -> None:
-        """There is no device: that is told in other words."""
-        self._silent, self._blocks = 0, []
+        """Nothing came for a block. Where that lasts there is no device, which is told in other words."""
+        self._absent += 1
+        if self._absent >= _ABSENT:
+            self._silent, self._blocks = 0, []
 
 
 class MutedVoice:

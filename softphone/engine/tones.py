@@ -72,7 +72,7 @@ class Tones:
 
     def prepare(self) -> None:
         """Have the built-in ring made before the first call comes: it takes longer than the loop may wait."""
-        self._preparing = asyncio.get_running_loop().create_task(_aside(lambda: built_in(DEVICE_RATE)))
+        self._preparing = asyncio.get_running_loop().create_task(asyncio.to_thread(built_in, DEVICE_RATE))
 
     def sound(self, tone: Tone, ringtone: str = "", country: str | None = None) -> Sound:
         """`ringtone` is an account's own file for RINGING; `country` another than the chosen one, to listen to."""
@@ -126,7 +126,8 @@ class Tones:
 
     async def _read_now(self, name: str) -> Failure | None:
         try:
-            self._ready[name] = await _aside(lambda: _read_ring(name))
+            octets = await _aside(lambda: _read(name))
+            self._ready[name] = await asyncio.to_thread(_ring, name, octets)
         except OperationFailed as error:
             self._ready.pop(name, None)
             log.warning("the ring tone %s is not heard: %s", name, error.failure.reason)
@@ -137,7 +138,10 @@ class Tones:
 
 
 async def _aside(work: Callable[[], Made]) -> Made:
-    """Done in a thread of its own, which the program's end does not wait for: a network's disk may never answer."""
+    """Done in a thread of its own, which the program's end does not wait for: a network's disk may never answer.
+
+    For reading only: some C++ libraries abort the program where Python stops a thread within them.
+    """
     made: Future[Made] = Future()
     made.set_running_or_notify_cancel()
 
@@ -151,7 +155,13 @@ async def _aside(work: Callable[[], Made]) -> Made:
     return await asyncio.wrap_future(made)
 
 
-def _read_ring(name: str) -> Samples:
-    from softphone.engine.audio.ring_file import read_ring
+def _read(name: str) -> bytes:
+    from softphone.engine.audio.ring_file import ring_octets
 
-    return read_ring(name, DEVICE_RATE)
+    return ring_octets(name)
+
+
+def _ring(name: str, octets: bytes) -> Samples:
+    from softphone.engine.audio.ring_file import ring_of
+
+    return ring_of(name, octets, DEVICE_RATE)

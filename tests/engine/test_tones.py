@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import plistlib
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -129,13 +131,13 @@ def test_a_file_that_comes_back_rings_the_next_time(tmp_path: Path) -> None:
 def test_a_file_is_read_on_another_thread_than_the_loop_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
         seen: list[threading.Thread] = []
-        read = module._read_ring
+        read = module._read
 
         def noticed(name: str) -> object:
             seen.append(threading.current_thread())
             return read(name)
 
-        monkeypatch.setattr(module, "_read_ring", noticed)
+        monkeypatch.setattr(module, "_read", noticed)
         tones = Tones()
         tones.use("", bell(tmp_path / "a.wav"))
         await until_read(tones)
@@ -208,11 +210,11 @@ def test_the_preferences_of_macos_are_read_and_anything_else_says_nothing(tmp_pa
 def test_the_end_does_not_wait_for_a_disk_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    def never(name: str, rate: int) -> None:
+    def never(name: str) -> None:
         asked.set()
         answers.wait(60)
 
-    monkeypatch.setattr("softphone.engine.audio.ring_file.read_ring", never)
+    monkeypatch.setattr("softphone.engine.audio.ring_file.ring_octets", never)
 
     async def end() -> None:
         tones = Tones()
@@ -225,3 +227,25 @@ def test_the_end_does_not_wait_for_a_disk_that_never_answers(tmp_path: Path, mon
         run(end())
     finally:
         answers.set()
+
+
+ENDS_EARLY = """
+import asyncio, sys
+from softphone.engine.tones import Tones
+async def main():
+    tones = Tones()
+    tones.use("", sys.argv[1])
+    await asyncio.sleep(float(sys.argv[2]))
+    await tones.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("after", ["0", "0.02", "0.05", "0.1"])
+def test_an_end_in_the_middle_of_reading_a_ring_tone_is_a_good_end(tmp_path: Path, after: str) -> None:
+    """Resampling in a thread that Python stops aborts the program."""
+    path = tmp_path / "long.wav"
+    soundfile.write(str(path), np.random.default_rng(1).normal(size=30 * 44_100) * 0.1, 44_100)
+    command = [sys.executable, "-c", ENDS_EARLY, str(path), after]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")

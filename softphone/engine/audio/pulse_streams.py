@@ -23,7 +23,7 @@ _FRAGMENT_MS = 5  # half a block: what waits is seen to run out before it has
 _STRAINED_MS = 10  # where a device or a machine does not keep up with that
 _CAPTURE_ROOM_MS = 500  # at the server, while nobody fetches
 _CAPTURE_LONGEST_MS = 500  # a media thread that was held up fetches what it missed; more than that is dropped
-_PLAYBACK_START_MS = 20  # before the first sound, and again after a gap
+_PLAYBACK_START_MS = 10  # beside two pieces: before the first sound, and again after a gap
 _BLOCK = 10 * _MS
 _LOOK_EVERY = 10  # blocks
 _MOST = 1 << 30  # octets; libpulse says (size_t) -1 for a stream that has none
@@ -84,7 +84,7 @@ class _PulseStream:
         """Under the lock, now and then: the server moves so many octets at once. Another device may move others."""
         self.moves_ms = moved / _MS
         self._slack.moves(moved // 2)
-        if self._slack.strained and self._at_once_ms < _STRAINED_MS:
+        if self._slack.strained and self.moves_ms < _STRAINED_MS > self._at_once_ms:
             self._at_once_ms = _STRAINED_MS
             asked = self._lib.pa_stream_set_buffer_attr(self._stream, self._attributes(), self._null, self._null)
             if asked != self._null:
@@ -169,7 +169,7 @@ class PulseCapture(_PulseStream):
         if self._closed:  # what was left of it is of the past
             return None
         waiting = len(self._held) // 2 - samples
-        if waiting < (self._slack.spare if self._filling else 0):
+        if waiting < (self._slack.start if self._filling else 0):
             if not self._filling and self.flowing:
                 self.missing += 1
                 self._slack.ran_dry()
@@ -193,7 +193,7 @@ class PulseCapture(_PulseStream):
             if self._closed:
                 return
             before = len(self._held)
-            if self._reads % _LOOK_EVERY == 0:
+            if self._reads % _LOOK_EVERY == 0 or not self.moves_ms:
                 attributes = lib.pa_stream_get_buffer_attr(stream)
                 if attributes != self._null:  # else it is not ready
                     self._mind(attributes.fragsize)
@@ -226,6 +226,7 @@ class PulsePlayback(_PulseStream):
         self._written = self._done = 0  # octets: handed over, played
         self._writes = 0
         self._underflow = -1
+        self._playing = False  # else it waits until there is enough for a beginning
         attributes = self._attributes()
         with lock:  # early requests: the device's own latency is `minreq`, and `tlength` only bounds what may wait
             self._lib.pa_stream_connect_playback(
@@ -234,7 +235,8 @@ class PulsePlayback(_PulseStream):
 
     def _buffers(self, at_once: int) -> dict[str, int]:
         longest = _PLAYBACK_LONGEST_MS * _MS
-        return {"maxlength": 2 * longest, "tlength": longest, "prebuf": _PLAYBACK_START_MS * _MS, "minreq": at_once}
+        start = _PLAYBACK_START_MS * _MS + 2 * at_once
+        return {"maxlength": 2 * longest, "tlength": longest, "prebuf": start, "minreq": at_once}
 
     @property
     def taken(self) -> int:
@@ -255,7 +257,7 @@ class PulsePlayback(_PulseStream):
                 self._look()
             self._writes += 1
             self._note(wanted)
-            excess = self._slack.excess((self._room - wanted) // 2)
+            excess = self._slack.excess(max(0, self._room - wanted) // 2) if self._playing else 0
             if excess > STEP:
                 self._surplus = excess
             if wanted < 2 * frame.size or self._surplus >= frame.size:
@@ -276,20 +278,21 @@ class PulsePlayback(_PulseStream):
         attributes = self._lib.pa_stream_get_buffer_attr(self._stream)
         self._room = attributes.tlength
         self._mind(attributes.minreq)
+
+    def _note(self, wanted: int) -> None:
+        """Under the lock: how far the device has come, and whether there was nothing for it meanwhile."""
         underflow = self._lib.pa_stream_get_underflow_index(self._stream)
         if underflow != self._underflow:
             self._underflow = underflow
-            self._surplus = 0
+            self._surplus, self._playing = 0, False
             if self.flowing:
                 self.missing += 1
                 self._slack.ran_dry()
-
-    def _note(self, wanted: int) -> None:
-        """How far the device has come."""
         done = self._written - (self._room - wanted)
         if done > self._done:
             self.passed += (done - self._done) // 2
             self._passed_at = time.monotonic()
+            self._playing = True
         self._done = done
 
     def _in_motion(self) -> bool:

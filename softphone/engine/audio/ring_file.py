@@ -1,11 +1,13 @@
 """A sound file of the person's own as a ring tone: WAV, FLAC, Ogg, MP3, whatever libsndfile reads.
 
 Owns: its limits, and how it is made fit to be repeated. Reads in pieces, so that what a header claims costs nothing.
-Blocks on the disk: never called on the loop or on the media thread.
+`ring_octets` blocks on the disk, which may never answer; `ring_of` takes a part of a second. Neither is called on the
+loop or on the media thread.
 """
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +33,8 @@ _QUIETEST_PEAK = 1e-3  # less is silence
 _PEAK = 0.5  # of full scale: files come as loud as they like, and a phone should ring alike
 
 
-def read_ring(name: str, sample_rate: int) -> Samples:
-    """One period at `sample_rate` Hz, mono: the sound and the pause after it. Raises OperationFailed (SETTINGS)."""
+def ring_octets(name: str) -> bytes:
+    """What is in the file. Raises OperationFailed (SETTINGS)."""
     path = Path(name).expanduser()
     try:
         if not path.is_absolute():
@@ -41,9 +43,17 @@ def read_ring(name: str, sample_rate: int) -> Samples:
             raise _unusable(path, "is not there" if not path.exists() else "is not a file")
         if path.stat().st_size > LARGEST_FILE:
             raise _unusable(path, f"is larger than {LARGEST_FILE // 1024 // 1024} MB")
-        signal, rate = _decoded(path)
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE)
     except OSError as error:
         raise _unusable(path, f"cannot be read: {error.strerror or error}") from error
+
+
+def ring_of(name: str, octets: bytes, sample_rate: int) -> Samples:
+    """One period at `sample_rate` Hz, mono: the sound and the pause after it. Raises OperationFailed (SETTINGS)."""
+    path = Path(name)
+    try:
+        signal, rate = _decoded(path, octets)
     except soundfile.LibsndfileError as error:
         raise _unusable(path, f"cannot be played: {str(error).rpartition(': ')[2].rstrip('. ')}") from error
     if signal.size < rate * _SHORTEST_S:
@@ -62,9 +72,9 @@ def read_ring(name: str, sample_rate: int) -> Samples:
     return samples
 
 
-def _decoded(path: Path) -> tuple[NDArray[np.float32], int]:
+def _decoded(path: Path, octets: bytes) -> tuple[NDArray[np.float32], int]:
     """Mono samples of the file's beginning, and their rate in Hz."""
-    with soundfile.SoundFile(str(path)) as file:
+    with soundfile.SoundFile(io.BytesIO(octets)) as file:
         rate, channels = int(file.samplerate), int(file.channels)
         if not _RATES[0] <= rate <= _RATES[1] or not 1 <= channels <= _MOST_CHANNELS:
             raise _unusable(path, f"has {channels} channels of {rate} Hz")

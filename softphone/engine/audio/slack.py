@@ -21,8 +21,9 @@ _NEVER_KEPT = 7680
 _NEVER = 1 << 30
 _BLOCK = 480
 _LEAST_SPARE = 240
+_LONGEST_PIECE = 48_000
 _BAND = 120
-"""Samples above or below the spare that are left alone."""
+"""Samples above the spare that are left alone. Fewer than the spare never are: the next tick may find a piece less."""
 _MOST_SPARE = 960
 _FORGOTTEN = 24
 """Samples of what a gap added to the spare, with each time watched without another."""
@@ -43,17 +44,21 @@ class Slack:
         self._lately, self._lately_seen = _NEVER, 0
         self._backlog, self._backlogs = _NEVER, 0  # the least of so many fifths of a second on end
         self._too_much = 0  # negative: too little
+        self._more_at_once = 0  # samples of a piece beyond a block
+        self.strained = False  # there was a gap before another one was forgotten
 
     def moves(self, samples: int) -> None:
         """So many are delivered or fetched at once. By so much, or by a block, what waits is seen to become less."""
-        self._period = -(-samples // _BLOCK)
-        self._least_spare = max(_LEAST_SPARE, min(_BLOCK, samples))
+        piece = min(samples, _LONGEST_PIECE)
+        self._period = -(-piece // _BLOCK)
+        self._least_spare = max(_LEAST_SPARE, min(_BLOCK, piece))
         self.spare = max(self.spare, self._least_spare)
+        self._more_at_once = max(0, piece - _BLOCK)
 
     @property
-    def strained(self) -> bool:
-        """It ran dry again before the last time was forgotten."""
-        return self.spare >= _MOST_SPARE
+    def start(self) -> int:
+        """Samples beside the first block with which a queue may begin to be used: they last until the next piece."""
+        return self.spare + self._more_at_once
 
     def excess(self, waiting: int) -> int:
         """Called with each block: how many samples more than itself it should use up, now that so many wait.
@@ -68,13 +73,17 @@ class Slack:
             if backlog:
                 self._begin()
                 return min(backlog, waiting)
-        self._fewest = min(self._fewest, waiting)
+        self._fewest = min(self._fewest, waiting - self._too_much)  # as if what is under way were done
         self._seen += 1
-        if self._seen >= max(self._window, 2 * self._period):
-            window, surplus = self._window, self._fewest - self.spare
-            self._begin()
-            self._too_much = surplus if abs(surplus) > _BAND else 0
-            self._window = max(_SHORTEST, window * 3 // 4)
+        surplus = self._fewest - self.spare
+        if surplus < 0 and self._seen >= max(_SHORTEST, 2 * self._period):
+            self._watch_anew()
+            self._too_much += surplus
+        elif self._seen >= max(self._window, 2 * self._period):
+            self._watch_anew()
+            if surplus > _BAND:
+                self._too_much += surplus
+            self._window = max(_SHORTEST, self._window * 3 // 4)
             self.spare = max(self._least_spare, self.spare - _FORGOTTEN)
         step = max(-STEP, min(STEP, self._too_much, waiting))
         self._too_much -= step
@@ -99,10 +108,15 @@ class Slack:
         """Nothing was there when it was wanted: what waits from now on is needed for a while."""
         self._begin()
         self._window = min(_LONGEST, self._window * 2)
+        self.strained |= self.spare > self._least_spare
         self.spare = min(_MOST_SPARE, self.spare * 2)
 
     def _begin(self) -> None:
-        self._fewest, self._seen, self._too_much = _NEVER, 0, 0
+        self._watch_anew()
+        self._too_much = 0
+
+    def _watch_anew(self) -> None:
+        self._fewest, self._seen = _NEVER, 0
 
 
 def stretched(sound: Samples, samples: int) -> Samples:

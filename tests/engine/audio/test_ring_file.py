@@ -10,11 +10,15 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from softphone.engine.audio.ring_file import LARGEST_FILE, LONGEST_S, read_ring
+from softphone.engine.audio.ring_file import LARGEST_FILE, LONGEST_S, ring_octets, ring_of
 from softphone.errors import FailureKind, OperationFailed
 
 RATE = 48_000
 HERTZ = 700
+
+
+def read(name: str, rate: int) -> NDArray[np.int16]:
+    return ring_of(name, ring_octets(name), rate)
 
 
 def sound(seconds: float, rate: int, level: float = 0.1) -> NDArray[np.float32]:
@@ -28,7 +32,7 @@ def loudest(samples: NDArray[np.int16]) -> float:
 
 def refusal(path: Path | str) -> str:
     with pytest.raises(OperationFailed) as caught:
-        read_ring(str(path), RATE)
+        read(str(path), RATE)
     failure = caught.value.failure
     assert failure.kind is FailureKind.SETTINGS
     assert "the built-in one is heard" in failure.reason
@@ -40,7 +44,7 @@ def refusal(path: Path | str) -> str:
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000])
 def test_every_usual_format_and_rate(tmp_path: Path, name: str, rate: int) -> None:
     soundfile.write(str(tmp_path / name), sound(2.0, rate), rate)
-    ring = read_ring(str(tmp_path / name), RATE)
+    ring = read(str(tmp_path / name), RATE)
     assert loudest(ring) == pytest.approx(HERTZ, abs=2)
     assert np.abs(ring.astype(int)).max() == pytest.approx(0.5 * 32767, rel=0.05)  # however quiet the file is
 
@@ -48,13 +52,13 @@ def test_every_usual_format_and_rate(tmp_path: Path, name: str, rate: int) -> No
 def test_channels_are_mixed(tmp_path: Path) -> None:
     left = sound(1.0, RATE)
     soundfile.write(str(tmp_path / "s.flac"), np.stack((left, np.zeros_like(left)), axis=1), RATE)
-    assert loudest(read_ring(str(tmp_path / "s.flac"), RATE)) == HERTZ
+    assert loudest(read(str(tmp_path / "s.flac"), RATE)) == HERTZ
 
 
 def test_a_short_chime_gets_its_rest_and_a_long_one_a_second(tmp_path: Path) -> None:
     for seconds, period in ((0.5, 4.0), (10.0, 11.0)):
         soundfile.write(str(tmp_path / "c.wav"), sound(seconds, RATE), RATE)
-        ring = read_ring(str(tmp_path / "c.wav"), RATE)
+        ring = read(str(tmp_path / "c.wav"), RATE)
         assert ring.size == period * RATE
         assert not ring[-RATE:].any()
 
@@ -67,13 +71,13 @@ def test_only_the_beginning_of_a_very_long_file_is_read(tmp_path: Path) -> None:
         for _ in range(100):
             file.write(np.zeros(8000 * 36, np.float32))
     assert path.stat().st_size < LARGEST_FILE
-    assert read_ring(str(path), RATE).size == (LONGEST_S + 1) * RATE
+    assert read(str(path), RATE).size == (LONGEST_S + 1) * RATE
 
 
 def test_a_tilde_is_the_person_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     soundfile.write(str(tmp_path / "c.wav"), sound(1.0, RATE), RATE)
-    assert read_ring("~/c.wav", RATE).any()
+    assert read("~/c.wav", RATE).any()
 
 
 def test_what_cannot_ring_is_refused_in_words(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_a_file_that_is_cut_or_damaged_rings_or_is_refused(tmp_path: Path, name:
         damaged = tmp_path / f"d{number}{name}"
         damaged.write_bytes(bytes(octets))
         try:
-            ring = read_ring(str(damaged), RATE)
+            ring = read(str(damaged), RATE)
         except OperationFailed:
             continue
         assert 0 < ring.size <= (LONGEST_S + 1) * RATE

@@ -24,6 +24,7 @@ class Line:
         self.taken = 0
         self.steps: list[int] = []
         self.gaps = 0
+        self.filling = False
 
     def run(self, ticks: int) -> list[int]:
         """What waited after each tick."""
@@ -31,10 +32,13 @@ class Line:
         for _ in range(ticks):
             self.delivered += self.per_tick
             there = int(self.delivered / self.fragment) * self.fragment - self.taken
-            if there < BLOCK:
-                self.gaps += 1
-                self.slack.ran_dry()
+            if there < BLOCK + (self.slack.start if self.filling else 0):
+                if not self.filling:
+                    self.gaps += 1
+                    self.slack.ran_dry()
+                self.filling = True
             else:
+                self.filling = False
                 excess = self.slack.excess(there - BLOCK)
                 self.steps.append(excess)
                 self.taken += BLOCK + excess
@@ -46,10 +50,53 @@ class Line:
 @pytest.mark.parametrize("ppm", [0, 100, 200, -100, -200])
 def test_an_hour_of_drift_has_no_gap_and_piles_nothing_up(ppm: float, fragment: int) -> None:
     line = Line(ppm, 4 * BLOCK, fragment)
-    waited = line.run(HOUR)
+    waited = line.run(HOUR if fragment < BLOCK else HOUR // 6)
     assert line.gaps == 0
+    assert not line.slack.strained
     assert max(abs(step) for step in line.steps) <= STEP
     assert max(waited[2000:]) <= line.slack.spare + BLOCK + fragment
+
+
+@pytest.mark.parametrize("fragment", [BLOCK // 2, BLOCK])
+@pytest.mark.parametrize("ppm", [-30, -100, 30, 100])
+def test_a_device_has_no_gap_wherever_its_pieces_fall_at_first(ppm: float, fragment: int) -> None:
+    for offset in range(0, BLOCK, 60):
+        line = Line(ppm, 2 * BLOCK + fragment, fragment)
+        line.taken = offset
+        line.run(20_000)
+        assert line.gaps == 0, offset
+
+
+@pytest.mark.parametrize("fragment", [240, 480, 720, 960, 1024, 2048, 2400])
+def test_a_beginning_is_no_gap_however_much_comes_at_once(fragment: int) -> None:
+    for delivered in range(0, fragment, 50):
+        line = Line(0, delivered, fragment)
+        line.filling = True
+        line.run(1000)
+        assert line.gaps == 0, delivered
+
+
+@pytest.mark.parametrize("gaps", [0, 1, 2])
+def test_what_is_lacking_is_filled_up_once_and_soon(gaps: int) -> None:
+    line = Line(0, BLOCK)
+    for _ in range(gaps):
+        line.slack.ran_dry()
+    spare = line.slack.spare
+    waited = line.run(1000)
+    assert waited[400] >= min(spare, BLOCK) - 50, "two seconds to see it, some tenths to fill it"
+    assert max(waited) <= spare + BLOCK // 2
+
+
+def test_a_gap_is_a_strain_where_the_one_before_is_not_forgotten() -> None:
+    slack = Slack()
+    slack.ran_dry()
+    assert not slack.strained
+    for _ in range(20 * 200):
+        slack.excess(2 * BLOCK)
+    slack.ran_dry()
+    assert not slack.strained
+    slack.ran_dry()
+    assert slack.strained
 
 
 def test_what_waits_is_brought_to_half_a_block() -> None:
