@@ -4,9 +4,9 @@ Owns: what is held, the playout timeline, when to ask for shorter or longer soun
 sockets, clocks. How late packets come is `relative_delay.py`'s. RFC 3550 §5.1 gives sequence numbers and timestamps
 their meaning; the playout rule is ours:
 
-- The delay is measured at each packet played (when it sounds minus its timestamp), never reckoned, so that an output
-  whose clock drifts or that stood still corrects itself. Out of a band around the target, `Frame.change_ms` asks for
-  a pitch period less or more.
+- The delay is measured at each packet played (when it is asked for minus its timestamp), never reckoned, so that an
+  output whose clock drifts or that stood still corrects itself. Out of a band around the target, `Frame.change_ms` asks
+  for a pitch period less or more.
 - Nothing held: conceal, and let the next packet play whenever it comes, so a route that grew longer costs its
   difference once. A later packet held: the missing one is lost, the timeline goes on.
 - A stretch of speech after a pause begins at the target, which costs nothing.
@@ -35,7 +35,7 @@ MAX_SPAN_MS = 120  # of a packet
 TOLERANCE_S = 0.005  # half a frame: a stretch of speech begins at the tick nearest to its time
 TOO_LONG_S = 0.012  # so far above the target sound is shortened
 TOO_SHORT_S = 0.004  # so far below it is lengthened; the band is wider than the longest pitch period
-SPARE_S = 0.010  # shortening leaves the latest recent packet so long before its time
+SPARE_S = 0.005  # shortening leaves the latest recent packet so long before it is asked for
 SLACK_WINDOW_S = 0.5  # "recent" is one to two such windows
 MOST_AT_BEGIN_S = 0.200  # above the target: older sound is thrown away after a stall
 LOSS_WEIGHT = 0.02
@@ -94,12 +94,13 @@ class AdaptiveJitterBuffer:
         self._starved = 0  # units concealed since, while nothing was held
         self._missing_run = 0  # units concealed since the last frame
         self._playing_delay = 0.0
+        self._ahead = 0.0  # what is asked for now sounds so much later
         self._slack = self._slack_before = inf  # the shortest time that a packet waited here
         self._slack_began = -inf
 
     @property
     def target(self) -> float:
-        """Seconds between the arrival of the fastest packet and its sounding."""
+        """Seconds between the arrival of the fastest packet and the moment at which it is asked for."""
         if self._redundant and self._loss > LOSSY:
             return max(self._delay.target, self._span / self._clock_rate + ASKING_S)
         return self._delay.target
@@ -211,8 +212,9 @@ class AdaptiveJitterBuffer:
 
     # Answers out
 
-    def get(self, at: float) -> Playout:
-        """What plays next; `at` is the moment when it begins to sound."""
+    def get(self, at: float, ahead: float = 0.0) -> Playout:
+        """What plays next; `at` is the moment when it begins to sound, `ahead` seconds after it is asked for."""
+        self._ahead = ahead
         if not self._held:
             return self._starve()
         head = self._held[0]
@@ -226,7 +228,7 @@ class AdaptiveJitterBuffer:
         return _IDLE  # no packet is missing here: the sender left a pause (RFC 3550 §5.1, timestamp)
 
     def _is_due(self, head: _Held, at: float) -> bool:
-        return at + TOLERANCE_S >= head.timestamp / self._clock_rate + self._delay.base + self.target
+        return at - self._ahead + TOLERANCE_S >= head.timestamp / self._clock_rate + self._delay.base + self.target
 
     def _begin(self, at: float) -> Playout:
         """A stretch of speech begins when its first packet has waited long enough."""
@@ -282,14 +284,14 @@ class AdaptiveJitterBuffer:
         self._starved = self._missing_run = 0
         self._loss -= LOSS_WEIGHT * self._loss
         self._playing_delay = at - head.timestamp / self._clock_rate - self._delay.base
-        return Frame(head.packet, self._change_ms(at, at - head.arrival))
+        return Frame(head.packet, self._change_ms(at, at - self._ahead - head.arrival))
 
     def _change_ms(self, at: float, slack: float) -> float:
         """How much longer (or, negative, shorter) the sound ought to be."""
         if at - self._slack_began >= SLACK_WINDOW_S:
             self._slack_before, self._slack, self._slack_began = self._slack, inf, at
         self._slack = min(self._slack, slack)
-        excess = self._playing_delay - self.target
+        excess = self._playing_delay - self._ahead - self.target
         if excess < -TOO_SHORT_S:
             return -excess * 1000
         spare = min(self._slack, self._slack_before) - SPARE_S

@@ -42,8 +42,8 @@ Playout = Frame | Missing | Idle
 class JitterBufferState:
     """A jitter buffer at a moment, to be drawn."""
 
-    target_ms: float  # above the fastest packets' delay
-    delay_ms: float  # of the packet played last, likewise
+    target_ms: float  # above the fastest packets' delay, when a packet is asked for
+    delay_ms: float  # of the packet played last, when it sounds
     depth_ms: float  # sound held back
     late: int  # packets that came after their time
     duplicates: int
@@ -60,5 +60,5 @@ class JitterBuffer(Protocol):
     def put(self, packet: RtpPacket, now: float) -> None:
         """Takes a packet that arrived at `now`. Never raises, holds no more than a bounded number."""
 
-    def get(self, at: float) -> Playout:
-        """What plays next; `at` is the moment when it begins to sound."""
+    def get(self, at: float, ahead: float = 0.0) -> Playout:
+        """What plays next; `at` is the moment when it begins to sound, `ahead` seconds after it is asked for."""

@@ -68,12 +68,13 @@ class Output:
 
     def tick(self, now: float) -> None:
         while self._ready < 9.999:
-            self._ready += self._given(now + self._ready / 1000)
+            self._ready += self._given(now, self._ready / 1000)
         self._ready -= 10
         self.depths.append(self.buffer.depth_ms)
 
-    def _given(self, at: float) -> float:
-        answer = self.buffer.get(at)
+    def _given(self, now: float, ahead: float) -> float:
+        at = now + ahead
+        answer = self.buffer.get(at, ahead)
         length = 10.0
         match answer:
             case Frame():

@@ -207,7 +207,7 @@ def test_an_hour_of_drift_is_absorbed_without_a_gap(ppm: float) -> None:
     assert whole(output)
     assert (output.gaps, output.concealed_ms, output.buffer.late, output.buffer.dropped) == ([], 0, 0, 0)
     held = [(output.sounded_at[number] - number * pace) * 1000 for number in output.played]
-    assert min(held) >= 8
+    assert min(held) >= 5
     assert max(held) <= 40
     # 720 ms in periods of 8 ms: 90 changes an hour, all one way.
     assert output.shortened + output.lengthened == pytest.approx(90, abs=3)
@@ -254,7 +254,7 @@ def test_a_short_pause_that_the_sender_left_is_no_loss_where_the_speech_after_it
     output.run(arrivals, 21)
     assert len(output.played) >= 970
     assert output.concealed_ms <= 900  # only while nothing was held; a loss of every pause would be 1200
-    assert output.shortened + output.lengthened <= 10
+    assert output.shortened + output.lengthened <= 12
 
 
 def test_the_gap_that_a_telephone_event_leaves_is_concealed_for_a_while_only() -> None:

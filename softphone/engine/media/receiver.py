@@ -166,18 +166,18 @@ class Receiver:
         ready, wanted = self._ready, self._silence.size
         while ready.size < wanted:
             ahead = ready.size / self._endpoint_rate + self._scaler.pending / self._codec.sample_rate
-            played = self._resampler.process(self._next(self._frame, now + ahead))
+            played = self._resampler.process(self._next(self._frame, now, ahead))
             self.level.update(played)
             ready = np.concatenate((ready, played)) if ready.size else played
         block, self._ready = ready[:wanted], ready[wanted:]
         return block
 
-    def _next(self, frame: int, at: float) -> Samples:
-        """What the jitter buffer has for the moment `at`, as samples at the codec's rate; `frame` are 10 ms.
+    def _next(self, frame: int, now: float, ahead: float) -> Samples:
+        """What the jitter buffer has for `ahead` seconds from now, as samples at the codec's rate; `frame` are 10 ms.
 
         Nothing, where a period is to be left out and more sound is needed for that.
         """
-        playout = self._jitter_buffer.get(at)
+        playout = self._jitter_buffer.get(now + ahead, ahead)
         match playout:
             case Frame():
                 if self._is_comfort_noise(playout.packet):
