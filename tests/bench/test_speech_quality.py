@@ -1,8 +1,8 @@
 """PESQ and STOI of speech through bad lines: ours beside baresip and linphone, each calling its own kind.
 
 Run by `make bench`, or alone; prints a table and writes `build/speech_quality.json`. Several calls run at once, each
-with its own server, line and speaker. Where packets are lost each phone makes a call for each of three seeds: which
-sounds a burst falls on is worth more than what separates the phones. SPEECH_CELLS chooses ("opus", "PCMU,random 10 %"),
+with its own server, line and speaker. On a line that is not perfect each phone makes a call for each of three seeds:
+which sounds a burst falls on is worth more than what separates the phones. SPEECH_CELLS chooses ("opus", "PCMU,random 10 %"),
 SPEECH_SEEDS is how many seeds, SPEECH_LANES how many calls run at once, SPEECH_KEEP a directory for what was heard.
 """
 
@@ -162,7 +162,7 @@ def _calls(ca: PrivateCa, speech: Speech, wanted: list[Cell]) -> Iterator[tuple[
 
 
 def _seeds(cell: Cell) -> int:
-    return SEEDS if LINES[cell[1]].loss else 1
+    return SEEDS if LINES[cell[1]] != Impairment() else 1
 
 
 def _median(heard: list[Score]) -> Score:
