@@ -2,8 +2,9 @@
 
 Run by `make bench`, or alone; prints a table and writes `build/speech_quality.json`. Several calls run at once, each
 with its own server, line and speaker. On a line that is not perfect each phone makes a call for each of three seeds:
-which sounds a burst falls on is worth more than what separates the phones. SPEECH_CELLS chooses ("opus", "PCMU,random 10 %"),
-SPEECH_SEEDS is how many seeds, SPEECH_LANES how many calls run at once, SPEECH_KEEP a directory for what was heard.
+which sounds a burst falls on is worth more than what separates the phones. SPEECH_CELLS chooses ("opus",
+"PCMU,random 10 %"), SPEECH_SEEDS is how many seeds, SPEECH_LANES how many calls run at once, SPEECH_KEEP a directory
+for what was heard.
 """
 
 from __future__ import annotations
