@@ -39,7 +39,7 @@ SPARE_S = 0.005  # shortening leaves the latest recent packet so long before it 
 SLACK_WINDOW_S = 0.5  # "recent" is one to two such windows
 MOST_AT_BEGIN_S = 0.200  # above the target: older sound is thrown away after a stall
 LOSS_WEIGHT = 0.02
-LOSSY = 0.01  # from here on a packet is held until the next one is there, if that has redundancy
+LOSSY, NOT_LOSSY = 0.01, 0.002  # from the one until the other a packet is held for the next, if that has redundancy
 _SEEN = (1 << 128) - 1
 _IDLE = Idle()
 
@@ -74,6 +74,7 @@ class AdaptiveJitterBuffer:
         self._max_concealed = MAX_CONCEALED_MS * clock_rate // 1000
         self._delay = RelativeDelay()
         self._loss = 0.0  # part of the packets, over some fifty
+        self._lossy = False
         self.late = 0
         self.duplicates = 0
         self.dropped = 0
@@ -101,7 +102,7 @@ class AdaptiveJitterBuffer:
     @property
     def target(self) -> float:
         """Seconds between the arrival of the fastest packet and the moment at which it is asked for."""
-        if self._redundant and self._loss > LOSSY:
+        if self._redundant and self._lossy:
             return max(self._delay.target, self._span / self._clock_rate + ASKING_S)
         return self._delay.target
 
@@ -254,13 +255,13 @@ class AdaptiveJitterBuffer:
         left = head.timestamp - position - self._step - self._starved
         self._starved = 0
         if 2 * left < self._frame:
-            self._loss += LOSS_WEIGHT * (1.0 - self._loss)
+            self._count(lost=True)
             return self._play(at)
         units = min(left, self._step)
         after = left - units
         self._position = head.timestamp - self._step - after
         self._taken = head.sequence - 1 if after == 0 else min(taken + 1, head.sequence - 2)
-        self._loss += LOSS_WEIGHT * (1.0 - self._loss)
+        self._count(lost=True)
         if self._missing_run < self._max_concealed:
             return self._missing(units, head.packet if after == 0 else None)
         if self._is_due(head, at):
@@ -282,9 +283,13 @@ class AdaptiveJitterBuffer:
                 self._step = span
         self._position, self._taken = head.timestamp, head.sequence
         self._starved = self._missing_run = 0
-        self._loss -= LOSS_WEIGHT * self._loss
+        self._count(lost=False)
         self._playing_delay = at - head.timestamp / self._clock_rate - self._delay.base
         return Frame(head.packet, self._change_ms(at, at - self._ahead - head.arrival))
+
+    def _count(self, *, lost: bool) -> None:
+        self._loss += LOSS_WEIGHT * (lost - self._loss)
+        self._lossy = self._loss > (NOT_LOSSY if self._lossy else LOSSY)  # to and fro would cost periods each time
 
     def _change_ms(self, at: float, slack: float) -> float:
         """How much longer (or, negative, shorter) the sound ought to be."""

@@ -162,6 +162,19 @@ def test_bursts_of_loss_are_concealed_up_to_a_limit_and_the_delay_stays() -> Non
     assert len(output.played) >= 1500 * 0.9 - 10
 
 
+def test_bursts_of_loss_do_not_move_the_delay_to_and_fro() -> None:
+    """Each way costs a pitch period; between two bursts the line is as lossy as before."""
+    for seed in range(3):
+        chance, losing, lost = random.Random(seed), False, set[int]()
+        for number in range(1500):
+            losing = chance.random() < (2 / 3 if losing else 0.037)  # a tenth of the packets, three on end
+            if losing:
+                lost.add(number)
+        output = listen(lambda number, lost=lost: None if number in lost else 0.001, redundant=True)  # type: ignore[misc]
+        assert output.shortened <= 1
+        assert output.lengthened <= 6
+
+
 def test_a_packet_with_redundancy_is_waited_for_once_the_line_loses_some() -> None:
     chance = random.Random(5)
     lost = [number > 0 and chance.random() < 0.1 for number in range(1500)]
