@@ -220,7 +220,7 @@ def test_an_hour_of_drift_is_absorbed_without_a_gap(ppm: float) -> None:
     assert whole(output)
     assert (output.gaps, output.concealed_ms, output.buffer.late, output.buffer.dropped) == ([], 0, 0, 0)
     held = [(output.sounded_at[number] - number * pace) * 1000 for number in output.played]
-    assert min(held) >= 5
+    assert min(held) >= 4
     assert max(held) <= 40
     # 720 ms in periods of 8 ms: 90 changes an hour, all one way.
     assert output.shortened + output.lengthened == pytest.approx(90, abs=3)
