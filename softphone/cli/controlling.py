@@ -5,6 +5,7 @@ Owns: waiting until a verb is done or refused, and printing events. What the ver
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ from softphone.errors import Failure, FailureKind, OperationFailed
 from softphone.messages import AnyEvent, EngineEnding, Noticed
 from softphone.state import AppState, CallView
 from softphone.ua.events import CallEnded, CallNotice, MessageDelivery, RecordingChanged, TransferEnded
+
+_REFUSED_WITHIN_S = 0.1
+"""A call that the phone refuses is told as begun and ended at once, but the two may arrive apart."""
 
 
 @dataclass(slots=True)
@@ -63,7 +67,10 @@ class ControlCommand:
             refused = _refusal(item, request, phone.state)
             if refused is not None:
                 raise OperationFailed(refused)
-        call = phone.state.call(request.created) if request.created is not None else None
+        if request.created is None:
+            return
+        await asyncio.sleep(_REFUSED_WITHIN_S)
+        call = phone.state.call(request.created)
         if call is not None and call.ended is not None and call.ended.failure is not None:
             raise OperationFailed(call.ended.failure)
 
