@@ -5,7 +5,6 @@ Owns: waiting until a verb is done or refused, and printing events. What the ver
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +68,9 @@ class ControlCommand:
                 raise OperationFailed(refused)
         if request.created is None:
             return
-        await asyncio.sleep(_REFUSED_WITHIN_S)
+        until = clock.now() + _REFUSED_WITHIN_S
+        while clock.now() < until:
+            await inbox.next(max(0.0, until - clock.now()))
         call = phone.state.call(request.created)
         if call is not None and call.ended is not None and call.ended.failure is not None:
             raise OperationFailed(call.ended.failure)
