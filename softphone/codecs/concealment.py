@@ -18,7 +18,7 @@ _HOLD_MS = 10.0
 _FADE_MS = 120.0
 _FLOOR = 10 ** (-30 / 20)
 _JOIN_MS = 2.0  # over which the step between what was played and the repetition is smoothed
-_MOST_FRAMES = 50
+_MOST_FRAMES = 50  # kept one by one before they are put together
 _OVERLAP_MS = 2.5  # over which the first good frame takes over
 
 
