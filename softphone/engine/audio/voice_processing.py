@@ -31,7 +31,11 @@ _NAMES = {
 
 
 class VoiceProcessing:
-    """Implements AudioEndpoint. `use` may be called from any thread; stages are made in a thread of their own."""
+    """Implements AudioEndpoint.
+
+    `use` may be called from any thread; stages are made in a thread of their own. `read` is of one thread alone: two in
+    the same stage at once end the process.
+    """
 
     def __init__(
         self,
