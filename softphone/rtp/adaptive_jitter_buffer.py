@@ -229,12 +229,26 @@ class AdaptiveJitterBuffer:
         return _IDLE  # no packet is missing here: the sender left a pause (RFC 3550 §5.1, timestamp)
 
     def _is_due(self, head: _Held, at: float) -> bool:
-        return at - self._ahead + TOLERANCE_S >= head.timestamp / self._clock_rate + self._delay.base + self.target
+        return self._due_in(head, at) <= TOLERANCE_S
+
+    def _due_in(self, head: _Held, at: float) -> float:
+        """Seconds."""
+        return head.timestamp / self._clock_rate + self._delay.base + self.target - (at - self._ahead)
 
     def _begin(self, at: float) -> Playout:
         """A stretch of speech begins when its first packet has waited long enough."""
-        if not self._is_due(self._held[0], at):
+        head = self._held[0]
+        after_a_loss = self._taken is not None and head.sequence > self._taken + 1
+        if after_a_loss and self._redundant and not head.packet.marker:
+            early = self._due_in(head, at) - self._span / self._clock_rate
+            if -TOO_LONG_S < early <= TOLERANCE_S:  # sound after a gap in which concealment had nothing left to say
+                self._position, self._taken, self._step = head.timestamp - self._span, head.sequence - 1, self._span
+                self._count(lost=True)
+                return self._missing(self._span, head.packet)
+        if not self._is_due(head, at):
             return _IDLE
+        if after_a_loss:
+            self._count(lost=True)
         longest = self.target + MOST_AT_BEGIN_S + self._delay.base
         while len(self._held) > 1 and at - self._held[0].timestamp / self._clock_rate > longest:
             self._drop_oldest()
@@ -262,7 +276,7 @@ class AdaptiveJitterBuffer:
         self._position = head.timestamp - self._step - after
         self._taken = head.sequence - 1 if after == 0 else min(taken + 1, head.sequence - 2)
         self._count(lost=True)
-        if self._missing_run < self._max_concealed:
+        if self._missing_run < self._max_concealed or (after == 0 and self._redundant):
             return self._missing(units, head.packet if after == 0 else None)
         if self._is_due(head, at):
             return self._play(at)

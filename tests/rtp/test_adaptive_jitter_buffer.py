@@ -162,6 +162,16 @@ def test_bursts_of_loss_are_concealed_up_to_a_limit_and_the_delay_stays() -> Non
     assert len(output.played) >= 1500 * 0.9 - 10
 
 
+@pytest.mark.parametrize("phase", [0.0, 0.003, 0.0055, 0.008])
+def test_after_a_gap_too_long_to_be_concealed_sound_begins_with_the_redundancy_of_the_first_packet(
+    phase: float,
+) -> None:
+    output = listen(lambda number: None if number % 100 in range(50, 60) else 0.001, redundant=True, phase=phase)
+    assert output.recoverable >= 14  # of 15; the first shows that it is a line that loses
+    assert output.concealed_ms == pytest.approx(140 * 15, abs=60)
+    assert max(delays(output, since=200)) <= 55
+
+
 def test_bursts_of_loss_do_not_move_the_delay_to_and_fro() -> None:
     """Each way costs a pitch period; between two bursts the line is as lossy as before."""
     for seed in range(3):
