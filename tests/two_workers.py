@@ -11,6 +11,7 @@ import os
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from softphone.tls_environment import find_openssl_configuration
 
@@ -22,6 +23,27 @@ class TwoWorkers(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "real time" if nodeid.startswith(REAL_TIME) else nodeid.partition("::")[0]
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """The test that a worker crashed in; the others that it had before it go back into the queue.
+
+        xdist puts back the crashed one too, and files with nothing left to do, whose next worker would wait for ever.
+        """
+        left = [
+            (file, {test: False for test, done in tests.items() if not done})
+            for file, tests in self.assigned_work.pop(node).items()
+        ]
+        crashed = next((test for _, tests in left for test in tests), None)
+        if crashed is None:
+            return None
+        for file, tests in left:
+            tests.pop(crashed, None)
+            if tests:
+                self.workqueue[file] = tests
+        for other in self.nodes:
+            if other in self.registered_collections:
+                self._reschedule(other)
+        return crashed
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoWorkers:
