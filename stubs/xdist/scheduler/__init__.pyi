@@ -1,5 +1,4 @@
 import pytest
-
 from xdist.workermanage import WorkerController
 
 class LoadScopeScheduling:
