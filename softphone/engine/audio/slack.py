@@ -12,7 +12,7 @@ import numpy as np
 from softphone.engine.audio.backend import Samples
 
 _SHORTEST, _LONGEST = 200, 1600
-"""Blocks of 10 ms that are watched before something is taken away. It ran dry: twice as long."""
+"""Blocks of 10 ms that are watched before something is taken away. There was too little: twice as long."""
 _BACKLOG, _BACKLOG_BLOCKS = 1920, 20
 """Samples, and blocks for which they waited. Each time that it ran dry makes that four times as long: where a busy
 machine stops the sound server time and again, what is dropped after one stop is what is missing in the next."""
@@ -22,8 +22,10 @@ _NEVER = 1 << 30
 _BLOCK = 480
 _LEAST_SPARE = 240
 _LONGEST_PIECE = 48_000
-_BAND = 120
-"""Samples above the spare that are left alone. Fewer than the spare never are: the next tick may find a piece less."""
+_BAND = 300
+"""Samples above the spare that are left alone: a piece and a bit, for a tick that is late now and then sees a piece less,
+and what is put in for it must not be taken away at once. Fewer than the spare are never left: the next tick may find a
+piece less."""
 _MOST_SPARE = 960
 _FORGOTTEN = 24
 """Samples of what a gap added to the spare, with each time watched without another."""
@@ -79,6 +81,7 @@ class Slack:
         if surplus < 0 and self._seen >= max(_SHORTEST, 2 * self._period):
             self._watch_anew()
             self._too_much += surplus
+            self._window = min(_LONGEST, self._window * 2)
         elif self._seen >= max(self._window, 2 * self._period):
             self._watch_anew()
             if surplus > _BAND:
