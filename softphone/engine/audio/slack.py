@@ -23,9 +23,9 @@ _BLOCK = 480
 _LEAST_SPARE = 240
 _LONGEST_PIECE = 48_000
 _BAND = 300
-"""Samples above the spare that are left alone: a piece and a bit. A tick that is late now and then sees a piece less, and
-what is put in for it must not be taken away at once. Fewer than the spare never are: the next tick may find a piece
-less."""
+"""Samples above the spare that are left alone: a piece and a bit. A tick that is late now and then sees a piece less,
+and what is put in for it must not be taken away at once. Fewer than the spare never are: the next tick may find less.
+"""
 _MOST_SPARE = 960
 _FORGOTTEN = 24
 """Samples of what a gap added to the spare, with each time watched without another."""
