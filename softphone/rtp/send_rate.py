@@ -23,6 +23,7 @@ QUEUE_MS = 50.0  # so much longer than the shortest way there and back, somethin
 LONG_QUEUE_MS = 150.0
 SOME_LOSS, MUCH_LOSS = 0.02, 0.08
 TRY_AFTER = 3  # reports of much loss in a row: fewer bits cost speech if the line loses anyway
+QUEUED = 2  # reports of a queue and loss in a row: one is a busy moment of some machine
 NEW_LOSS = 0.05  # and half as much again as before a step up: it was one too many
 _REMEMBERED = 24  # reports, some two minutes
 
@@ -35,7 +36,9 @@ class SendRate:
         self._steps = tuple(step for step in STEPS if step < most) + ((most,) if most < STEPS[-1] else STEPS[-1:])
         self._place = max(place for place, step in enumerate(self._steps) if step <= start or place == 0)
         self._ways: deque[float] = deque(maxlen=_REMEMBERED)
+        self._losses: deque[float] = deque(maxlen=TRY_AFTER)
         self._lossy = 0  # reports in a row
+        self._queued = 0  # reports in a row
         self._tried: tuple[float, float | None, int] | None = None  # loss, way, step before fewer bits were tried
         self._not_again_before = 0.0
         self._up_at: float | None = None
@@ -50,18 +53,21 @@ class SendRate:
     def reported(self, loss: float, rtt_ms: float | None, now: float) -> int:
         """`loss` as a part of 1 since the report before, `rtt_ms` if it is known; the rate from now on."""
         queue_ms = self._queue(rtt_ms)
+        self._losses.append(loss)
         self._lossy = self._lossy + 1 if loss > MUCH_LOSS else 0
+        self._queued = self._queued + 1 if queue_ms > QUEUE_MS and loss > SOME_LOSS else 0
         if self._up_at is None:
             self._up_at = now + UP_S
         anyway = now < self._not_again_before  # as far as is known, the line loses whatever is sent
         if self._tried is not None:
             self._judge(loss, rtt_ms, now)
-        elif queue_ms > LONG_QUEUE_MS or (queue_ms > QUEUE_MS and loss > SOME_LOSS):
+        elif queue_ms > LONG_QUEUE_MS or self._queued >= QUEUED:
             self._retreat(2, now)
         elif now - self._went_up_at < 2 * UP_S and loss > 1.5 * self._loss_before_up + NEW_LOSS:
             self._retreat(1, now)
         elif self._lossy >= TRY_AFTER and self._place and not anyway:
-            self._tried = (loss, rtt_ms, self._place)
+            way = min(list(self._ways)[-TRY_AFTER:], default=None)
+            self._tried = (sum(self._losses) / TRY_AFTER, way, self._place)
             self._place = max(0, self._place - 2)
         elif now >= self._up_at and queue_ms <= QUEUE_MS and (anyway or not self._lossy):
             self._go_up(loss, now)

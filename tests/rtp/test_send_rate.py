@@ -118,3 +118,20 @@ def test_whatever_is_reported_the_rate_stays_in_its_bounds(
     for loss, way, pause in reports:
         now += pause
         assert min(STEPS[0], most) <= rate.reported(loss, way, now) <= min(STEPS[-1], most)
+
+
+@pytest.mark.parametrize("part", [0.05, 0.1, 0.2, 0.3])
+def test_chance_in_reports_of_a_lossy_line_and_a_busy_moment_now_and_then_cost_few_calls_bits(part: float) -> None:
+    """Reports of 2.5 to 7.5 s count packets, so they scatter; each fiftieth came 80 ms late."""
+    fewer = 0
+    for seed in range(300):
+        dice, rate, now, below = random.Random(seed), SendRate(STEPS[-1]), 0.0, [False]
+        while now < 60:
+            lasts = dice.uniform(2.5, 7.5)
+            now += lasts
+            packets = int(lasts * 50)
+            loss = sum(dice.random() < part for _ in range(packets)) / packets
+            late = 80 if dice.random() < 0.02 else 0
+            below.append(rate.reported(loss, dice.uniform(1, 6) + late, now) < STEPS[-1])
+        fewer += any(a and b for a, b in pairwise(below))  # for longer than one report, which is a try
+    assert fewer <= 300 * 0.04
