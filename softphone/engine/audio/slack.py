@@ -28,7 +28,10 @@ and what is put in for it must not be taken away at once. Fewer than the spare n
 """
 _MOST_SPARE = 960
 _FORGOTTEN = 24
-"""Samples of what a gap added to the spare, with each time watched without another."""
+"""Samples of what a gap added to the spare, with each time watched without another; half as many after each gap."""
+_LONGEST_MEMORY = 8
+_CALM = 60
+"""Times watched with nothing left to be forgotten, two minutes, after which gaps are forgotten twice as fast again."""
 STEP = 8
 """Samples that a block of 480 is shortened or lengthened by: 1.7 %, a third of a semitone."""
 
@@ -36,11 +39,14 @@ STEP = 8
 class Slack:
     """The least that waits is brought to `spare` samples, a little with each block: more is used up, less is filled up.
 
-    A gap doubles the spare, so that a device or a machine that is late more often has more, until it is calm again.
+    A gap doubles the spare, so that a device or a machine that is late more often has more, until it is calm again; and
+    one that is late time and again has it for longer.
     """
 
     def __init__(self) -> None:
         self._least_spare = self.spare = _LEAST_SPARE
+        self._memory = 1  # by so much slower is the spare forgotten
+        self._calm = 0  # times watched
         self._period = 1  # blocks: only the least within so many says what always waits
         self._fewest, self._seen, self._window = _NEVER, 0, _SHORTEST
         self._lately, self._lately_seen = _NEVER, 0
@@ -87,10 +93,19 @@ class Slack:
             if surplus > _BAND:
                 self._too_much += surplus
             self._window = max(_SHORTEST, self._window * 3 // 4)
-            self.spare = max(self._least_spare, self.spare - _FORGOTTEN)
+            self._forget()
         step = max(-STEP, min(STEP, self._too_much, waiting))
         self._too_much -= step
         return step
+
+    def _forget(self) -> None:
+        if self.spare > self._least_spare:
+            self.spare = max(self._least_spare, self.spare - _FORGOTTEN // self._memory)
+            self._calm = 0
+            return
+        self._calm += 1
+        if self._calm == _CALM:
+            self._memory, self._calm = max(1, self._memory // 2), 0
 
     def _backlogged(self) -> int:
         """Each fifth of a second: how many samples have waited for too long."""
@@ -111,6 +126,7 @@ class Slack:
         """Nothing was there when it was wanted: what waits from now on is needed for a while."""
         self._begin()
         self._window = min(_LONGEST, self._window * 2)
+        self._memory = min(_LONGEST_MEMORY, self._memory * 2)
         self.strained |= self.spare > self._least_spare
         self.spare = min(_MOST_SPARE, self.spare * 2)
 

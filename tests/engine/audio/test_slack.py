@@ -105,7 +105,7 @@ def test_a_gap_is_a_strain_where_the_one_before_is_not_forgotten() -> None:
     slack = Slack()
     slack.ran_dry()
     assert not slack.strained
-    for _ in range(20 * 200):
+    for _ in range(30 * 200):
         slack.excess(2 * BLOCK)
     slack.ran_dry()
     assert not slack.strained
@@ -140,6 +140,20 @@ def test_a_gap_doubles_what_is_kept_until_it_has_been_calm() -> None:
     assert line.slack.spare == BLOCK
     assert min(line.run(1000)[500:]) >= BLOCK - 120
     assert line.run(8000)[-1] <= BLOCK // 2 + 300
+    assert line.slack.spare == BLOCK // 2
+
+
+def test_gaps_that_come_again_are_remembered_for_longer_and_not_for_ever() -> None:
+    line = Line(0, 3 * BLOCK)
+    kept = []
+    for _ in range(3):
+        line.slack.ran_dry()
+        line.run(6000)
+        kept.append(line.slack.spare)
+    assert kept[0] == BLOCK // 2 < kept[1] < kept[2]
+    line.run(120_000)
+    line.slack.ran_dry()
+    line.run(6000)
     assert line.slack.spare == BLOCK // 2
 
 
