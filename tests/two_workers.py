@@ -57,7 +57,7 @@ def pytest_xdist_setupnodes() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits begins at once. What needs a real program in real time may be tried once more, and is then named.
+    """What waits begins at once. What needs a real program or hears sound in real time may be tried once more.
 
     A shared machine stops a process for a second now and then, and sound that was due is late. A fault of ours comes
     again.
@@ -65,5 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         items.sort(key=lambda item: not item.nodeid.startswith(REAL_TIME))
         for item in items:
-            if item.get_closest_marker("peer") or item.nodeid.startswith(REAL_TIME):
+            markers = {marker.name for marker in item.iter_markers()}
+            if markers & {"peer", "real_time"} or item.nodeid.startswith(REAL_TIME):
                 item.add_marker(pytest.mark.flaky(reruns=1))

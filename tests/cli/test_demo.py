@@ -23,6 +23,8 @@ from softphone.sound import AudioChoice, AudioKind
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
 from tests.cli.program import json_lines, softphone
 
+pytestmark = pytest.mark.real_time
+
 GOOD_CALL: dict[str, Any] = {"media": "srtp", "srtp_suite": "AEAD_AES_256_GCM"}
 GOOD = Evidence(0.99, 150.0, 0, tuple(TlsProfile.GATEWAY.suites))
 

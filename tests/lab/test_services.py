@@ -34,6 +34,8 @@ from softphone.ua.events import (
 from tests.lab.line import DISABLED, OPTIONAL, PATIENCE, lab_running, signed_in, spoken
 from tests.peers.speech import likeness
 
+pytestmark = pytest.mark.real_time
+
 
 def test_echo_brings_back_what_was_said_and_both_ends_saw_srtp_alone(tmp_path: Path) -> None:
     async def work() -> None:

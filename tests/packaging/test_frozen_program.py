@@ -20,6 +20,7 @@ from tests.peers.process import short_directory
 
 pytestmark = [
     pytest.mark.frozen,
+    pytest.mark.real_time,
     pytest.mark.timeout(FREEZES_WITHIN + 300),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is bundled is looked at on Linux"),
 ]

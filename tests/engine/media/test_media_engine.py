@@ -27,6 +27,8 @@ from tests.peers.ports import free_port_range
 from tests.peers.process import until
 from tests.peers.speech import likeness
 
+pytestmark = pytest.mark.real_time
+
 RATE = 48_000
 Told = TypeVar("Told")
 
