@@ -23,12 +23,11 @@ from softphone.sound import AudioChoice, AudioKind
 from softphone.srtp.crypto_suites import CRYPTO_SUITES
 from tests.cli.program import json_lines, softphone
 
-pytestmark = pytest.mark.real_time
-
 GOOD_CALL: dict[str, Any] = {"media": "srtp", "srtp_suite": "AEAD_AES_256_GCM"}
 GOOD = Evidence(0.99, 150.0, 0, tuple(TlsProfile.GATEWAY.suites))
 
 
+@pytest.mark.real_time
 def test_the_json_result_has_every_field_and_comes_within_15_seconds(tmp_path: Path) -> None:
     began = time.monotonic()
     ended = softphone(tmp_path, "demo", "--json")
@@ -52,6 +51,7 @@ def test_the_json_result_has_every_field_and_comes_within_15_seconds(tmp_path: P
     assert [line["event"] for line in lines[:3]] == ["lab-ready", "registered", "calling"]
 
 
+@pytest.mark.real_time
 def test_people_read_what_each_step_proves(tmp_path: Path) -> None:
     ended = softphone(tmp_path, "demo", "--seconds", "3")
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -20,7 +20,6 @@ from tests.peers.process import short_directory
 
 pytestmark = [
     pytest.mark.frozen,
-    pytest.mark.real_time,
     pytest.mark.timeout(FREEZES_WITHIN + 300),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is bundled is looked at on Linux"),
 ]
@@ -62,6 +61,7 @@ def assert_whole(run: Run) -> None:
     assert frozenset(run.stages["offer"]["suites"]) == TlsProfile.GATEWAY.suites
 
 
+@pytest.mark.real_time
 def test_it_tests_itself_in_a_clean_environment(room: CleanRoom) -> None:
     run = room.run("selftest")
 
@@ -69,6 +69,7 @@ def test_it_tests_itself_in_a_clean_environment(room: CleanRoom) -> None:
     assert Path(run.stages["sound library"]["file"]).is_relative_to(room.bundle)
 
 
+@pytest.mark.real_time
 def test_variables_of_whoever_starts_it_change_nothing_of_its_tls(room: CleanRoom) -> None:
     configuration, key_log = room.home / "openssl.cnf", room.home / "keys.log"
     configuration.write_text(FOREIGN_CONFIGURATION)
@@ -88,6 +89,7 @@ def test_variables_of_whoever_starts_it_change_nothing_of_its_tls(room: CleanRoo
 
 
 @pytest.mark.root
+@pytest.mark.real_time
 def test_it_needs_nothing_of_the_machine_that_froze_it(room: CleanRoom) -> None:
     hidden = build_machine()
     assert {path.name.partition(".")[0] for path in hidden} >= {"libportaudio", "libopus"}

@@ -14,8 +14,8 @@ from softphone.engine.audio.backend import Samples
 _SHORTEST, _LONGEST = 200, 1600
 """Blocks of 10 ms that are watched before something is taken away. There was too little: twice as long."""
 _BACKLOG, _BACKLOG_BLOCKS = 1920, 20
-"""Samples, and blocks for which they waited. Each time that it ran dry makes that four times as long: where a busy
-machine stops the sound server time and again, what is dropped after one stop is what is missing in the next."""
+"""Samples, and blocks for which they waited. Each time that there was too little makes that four times as long: where a
+busy machine stops the sound server time and again, what is dropped after one stop is what is missing in the next."""
 _NEVER_KEPT = 7680
 """Samples: 160 ms more delay harm a conversation more than gaps do."""
 _NEVER = 1 << 30

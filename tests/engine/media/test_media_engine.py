@@ -27,8 +27,6 @@ from tests.peers.ports import free_port_range
 from tests.peers.process import until
 from tests.peers.speech import likeness
 
-pytestmark = pytest.mark.real_time
-
 RATE = 48_000
 Told = TypeVar("Told")
 
@@ -70,6 +68,7 @@ def join(a: Engine, b: Engine, of_a: AudioEndpoint, of_b: AudioEndpoint, media_i
     b.engine.start(media_id, negotiated(port_a, keys_b), of_b)
 
 
+@pytest.mark.real_time
 def test_a_call_on_the_real_clock_echoes_what_was_said(engines: tuple[Engine, Engine]) -> None:
     a, b = engines
     said = voice(1.5, RATE)
